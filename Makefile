@@ -1,0 +1,79 @@
+# What a contributor runs. Nothing is needed but Python 3.10 or later and make: everything else
+# is installed into .venv, once, and again when the metadata change.
+
+PYTHON ?= python3
+LOWEST_PYTHON ?= $(shell .ci/find-python lowest)
+VENV ?= .venv
+LOWEST_VENV ?= .venv-lowest
+
+METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py)
+DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
+DOCUMENTS := $(wildcard *.rst docs/*.rst)
+
+.PHONY: help test test-lowest demo lint format check-wheel distclean
+
+help:
+	@echo "make test         run the whole suite with the newest versions of everything"
+	@echo "make test-lowest  run it with the oldest supported versions"
+	@echo "make demo         serve the demo on http://localhost:6543"
+	@echo "make lint         check style, types and documents"
+	@echo "make format       let ruff format the code"
+	@echo "make check-wheel  build the wheel and try it in an empty environment"
+	@echo "make distclean    remove the environments and everything else that was made"
+
+test: $(VENV)/.test-installed
+	@.ci/say-databases
+	$(VENV)/bin/python -m pytest --cov
+
+test-lowest: $(LOWEST_VENV)/.test-installed
+	@.ci/say-databases
+	$(LOWEST_VENV)/bin/python -m pytest
+
+demo: $(VENV)/.demo-installed
+	@echo "The demo is served on http://localhost:6543 (stop it with Ctrl+C)"
+	@$(VENV)/bin/pserve demo/development.ini
+
+lint: $(VENV)/.lint-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	for document in $(DOCUMENTS); do \
+	    $(VENV)/bin/docutils --halt=warning --report=warning $$document /dev/null || exit 1; \
+	done
+
+format: $(VENV)/.lint-installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+check-wheel:
+	.ci/check-wheel $(PYTHON)
+
+distclean:
+	rm -rf $(VENV) $(LOWEST_VENV) build dist *.egg-info demo/*.egg-info .coverage* htmlcov
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@.ci/make-venv "$(PYTHON)" $(VENV)
+
+$(LOWEST_VENV)/bin/python:
+	@.ci/make-venv "$(LOWEST_PYTHON)" $(LOWEST_VENV)
+
+$(VENV)/.test-installed: $(VENV)/bin/python $(METADATA)
+	@echo "Installing the package and what its tests need into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[test]" $(DEMO)
+	@touch $@
+
+$(VENV)/.lint-installed: $(VENV)/bin/python $(METADATA)
+	@echo "Installing the package and what its checks need into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[test,lint]" $(DEMO)
+	@touch $@
+
+$(VENV)/.demo-installed: $(VENV)/bin/python $(METADATA)
+	@echo "Installing the package and the demo into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e . $(DEMO)
+	@touch $@
+
+$(LOWEST_VENV)/.test-installed: $(LOWEST_VENV)/bin/python $(METADATA) .ci/lowest.txt
+	@echo "Installing the oldest supported versions into $(LOWEST_VENV)"
+	@$(LOWEST_VENV)/bin/python -m pip install --quiet -c .ci/lowest.txt setuptools -e ".[test]" $(DEMO)
+	@touch $@
