@@ -1,0 +1,53 @@
+"""What the browser and the subscribers are told, once the facts are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyramid_sqlsession.cookie import FORGET, CookieValue, SessionCookie
+from pyramid_sqlsession.events import (
+    SessionCreated,
+    SessionEnded,
+    SessionIdChanged,
+    SessionMerged,
+)
+from pyramid_sqlsession.record import Record
+
+
+def cookie_for(record: Record, cookie: SessionCookie) -> CookieValue | None:
+    """Return the cookie that the browser must hold from now on; None when it has the right one.
+
+    A cookie that the database does not know is left alone: it may be somebody else's.
+    """
+    if record.overtaken:
+        return None
+    if record.current is None or record.revoked:
+        ended = record.presented is not None and (record.invalidated or record.revoked)
+        return FORGET if ended else None
+    value = cookie.value(record.current.session_id, record.current.row.lifetime)
+    return value if _is_news(record, value) else None
+
+
+def _is_news(record: Record, value: CookieValue) -> bool:
+    current, presented = record.current, record.presented
+    if current is None or presented is None or current.session_id != presented.session_id:
+        return True
+    if current.row.lifetime != presented.row.lifetime:
+        return True
+    return value.max_age is not None and current is not presented
+
+
+def events_of(record: Record) -> Iterator[tuple[Any, ...]]:
+    """Yield what happened to the session, each event with its facts."""
+    before, after = record.presented, record.current
+    if before is not None and not record.ended and (record.invalidated or record.revoked):
+        yield SessionEnded, before.row.id, "revoked" if record.revoked else "invalidated"
+    if after is None or record.revoked:
+        return
+    if before is None or before.row.id != after.row.id:
+        yield SessionCreated, record.session
+    elif before.session_id != after.session_id:
+        yield SessionIdChanged, record.session
+    if record.merged:
+        yield SessionMerged, record.session

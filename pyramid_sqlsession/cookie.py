@@ -1,0 +1,123 @@
+"""The session's cookie, read from requests and set on responses."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+from pyramid.request import Request
+from webob.cookies import make_cookie, parse_cookie  # type: ignore[attr-defined] # not in stubs
+
+from pyramid_sqlsession.session_id import from_cookie, to_cookie
+from pyramid_sqlsession.settings import SessionSettings
+
+log = logging.getLogger(__name__)
+
+Headers = list[tuple[str, str]]
+
+MOST_LOOKED_UP = 4
+NOT_SHARED = {"private", "no-store", "no-cache"}
+
+
+class CookieValue(NamedTuple):
+    """What a cookie says and for how many seconds; None for as long as the browser runs."""
+
+    value: str
+    max_age: int | None
+
+
+FORGET = CookieValue("", 0)
+
+
+class SessionCookie:
+    """Reads, sets and deletes the cookie that holds the session id."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self._name = settings.cookie_name
+        self._secrets = settings.secret
+        self._secure = settings.cookie_secure
+        self._max_age = settings.cookie_max_age
+        self._attributes: dict[str, Any] = {
+            "path": settings.cookie_path,
+            "domain": settings.cookie_domain,
+            "httponly": settings.cookie_httponly,
+            "samesite": settings.cookie_samesite,
+        }
+        self._warned_of_public = False
+
+    def read(self, request: Request) -> list[str]:
+        """Return the session ids that the request carries, four at most, none malformed."""
+        found: dict[str, None] = {}
+        for value in self._values(request):
+            session_id = from_cookie(value, self._secrets)
+            if session_id is not None:
+                found[session_id] = None
+        return list(found)[:MOST_LOOKED_UP]
+
+    def _values(self, request: Request) -> list[str]:
+        header = getattr(request, "environ", {}).get("HTTP_COOKIE")
+        if header is None:  # none, or a request for tests whose cookies are a plain dict
+            value = request.cookies.get(self._name)
+            return [value] if isinstance(value, str) else []
+        if self._name not in header:
+            return []
+        name = self._name.encode("latin-1")
+        return [value.decode("latin-1") for key, value in parse_cookie(header) if key == name]
+
+    def value(self, session_id: str, lifetime: int | None) -> CookieValue:
+        """Return the cookie of a session; `lifetime` is its own, in seconds, None for none."""
+        max_age = self._max_age if lifetime is None else lifetime
+        return CookieValue(to_cookie(session_id, self._secrets), max_age)
+
+    def tell(self, request: Request, response: Any, cookie: CookieValue | None) -> None:
+        """Set the cookie in place of one of ours that the response has; None sets none."""
+        headers = [header for header in response.headerlist if not self._is_ours(*header)]
+        if cookie is not None:
+            headers.append(("Set-Cookie", self._header(request, cookie)))
+            self._keep_from_shared_caches(headers)
+        response.headerlist = headers
+
+    def _is_ours(self, name: str, value: str) -> bool:
+        return name.lower() == "set-cookie" and value.startswith(f"{self._name}=")
+
+    def _header(self, request: Request, cookie: CookieValue) -> str:
+        secure = self._secure
+        if secure is None:
+            secure = getattr(request, "scheme", "http") == "https"
+        header: str = make_cookie(self._name, cookie.value, secure=secure, **self._attributes)
+        # WebOb's own max_age brings an Expires, from a clock that Python 3.12 warns of.
+        return header if cookie.max_age is None else f"{header}; Max-Age={cookie.max_age}"
+
+    def _keep_from_shared_caches(self, headers: Headers) -> None:
+        directives = _items(headers, "cache-control")
+        names = {directive.split("=")[0].strip().lower() for directive in directives}
+        if names & NOT_SHARED:
+            return
+        if "public" not in names:
+            _replace(headers, "Cache-Control", [*directives, "private"])
+        elif not self._warned_of_public:
+            self._warned_of_public = True
+            log.warning(
+                "a response with 'Cache-Control: public' sets the cookie %r: a shared cache may "
+                "hand one visitor's session to others",
+                self._name,
+            )
+
+
+def vary_by_cookie(response: Any) -> None:
+    """Tell caches that the response depends on the cookie."""
+    headers = list(response.headerlist)
+    names = _items(headers, "vary")
+    if not {"*", "cookie"} & {name.lower() for name in names}:
+        _replace(headers, "Vary", [*names, "Cookie"])
+        response.headerlist = headers
+
+
+def _items(headers: Headers, name: str) -> list[str]:
+    values = ",".join(value for key, value in headers if key.lower() == name)
+    return [item.strip() for item in values.split(",") if item.strip()]
+
+
+def _replace(headers: Headers, name: str, items: list[str]) -> None:
+    headers[:] = [header for header in headers if header[0].lower() != name.lower()]
+    headers.append((name, ", ".join(items)))

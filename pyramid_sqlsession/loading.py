@@ -1,0 +1,77 @@
+"""From the cookie of a request to the record of its session."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pyramid.request import Request
+from sqlalchemy import Connection
+
+from pyramid_sqlsession import events, expiry
+from pyramid_sqlsession.cookie import SessionCookie
+from pyramid_sqlsession.record import Record, Stored, decode
+from pyramid_sqlsession.session_id import digest
+from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.store import Row, SessionRows
+
+log = logging.getLogger(__name__)
+
+SUPERSEDED_FOR = 60  # seconds during which the id before a rotation is excused
+
+Found = TypeVar("Found")
+Query = Callable[[Callable[[Connection], Found]], Found]
+
+
+class Loader:
+    """Looks up the session that a request's cookies open."""
+
+    def __init__(
+        self, settings: SessionSettings, rows: SessionRows, cookie: SessionCookie
+    ) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._cookie = cookie
+        self._limits = expiry.Limits(settings.expiration, settings.absolute_expiration)
+
+    def load(self, request: Request, query: Query[Any]) -> Record:
+        """Return the record that the cookie opens, else a new one; `query` lends a connection."""
+        ids = {digest(session_id): session_id for session_id in self._cookie.read(request)}
+        if not ids:
+            return self._record()
+        rows: list[Row] = query(lambda connection: self._rows.load(connection, list(ids)))
+        alive = [row for row in rows if self._is_alive(row)]
+        if len(alive) == 1:
+            return self._opened(alive[0], ids[alive[0].digest])
+        if alive:
+            log.warning("a request carried the cookies of %s sessions; none is used", len(alive))
+            return self._record()
+        return self._unknown(request, list(ids), query)
+
+    def _opened(self, row: Row, session_id: str) -> Record:
+        data = decode(self._settings.serializer, row)
+        return self._record() if data is None else self._record(Stored(row, session_id), data)
+
+    def _unknown(self, request: Request, digests: Sequence[bytes], query: Query[Any]) -> Record:
+        """Tell an id that was replaced a moment ago, which is excused, from any other."""
+        found = query(lambda connection: self._rows.superseded(connection, digests))
+        record = self._record()
+        replaced = [(row, rotated) for row, rotated in found if self._is_alive(row)]
+        record.superseded = any(
+            rotated is not None and expiry.now() < rotated + SUPERSEDED_FOR
+            for _, rotated in replaced
+        )
+        if not replaced:
+            events.notify(request, events.UnknownSessionId)
+        elif not record.superseded:
+            events.notify(request, events.SupersededSessionId, replaced[0][0].id)
+        return record
+
+    def _record(self, stored: Stored | None = None, data: dict[str, Any] | None = None) -> Record:
+        return Record(self._settings, stored, data)
+
+    def _is_alive(self, row: Row) -> bool:
+        return self._limits.is_alive(
+            now=expiry.now(), accessed=row.accessed, created=row.created, lifetime=row.lifetime
+        )

@@ -1,0 +1,184 @@
+"""The mapped class: a mixin for the application's own models, or a class generated for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+from sqlalchemy import DDL, BigInteger, Column, Integer, LargeBinary, Table, Text, event, inspect
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Mapped, Mapper, mapped_column, registry
+from sqlalchemy.schema import UniqueConstraint
+
+from pyramid_sqlsession.exceptions import SettingsError
+
+MYSQL = ("mysql", "mariadb")
+FIRST, LAST = -10, 10  # extra fields stand between; what every save changes stands together, last
+
+
+def _digest_type() -> LargeBinary:
+    return LargeBinary(32).with_variant(mysql.BINARY(32), *MYSQL)
+
+
+class SessionMixin:
+    """The columns of a session, for a declarative class of the application.
+
+    Times are seconds since the epoch, UTC; `lifetime` is the session's own idle life in seconds,
+    NULL for the one in the settings.
+    """
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, sort_order=FIRST
+    )
+    digest: Mapped[bytes] = mapped_column(_digest_type(), unique=True, sort_order=FIRST + 1)
+    previous: Mapped[bytes | None] = mapped_column(
+        _digest_type(), index=True, sort_order=FIRST + 2
+    )
+    rotated: Mapped[int | None] = mapped_column(BigInteger, sort_order=FIRST + 3)
+    created: Mapped[int] = mapped_column(BigInteger, sort_order=FIRST + 4)
+    lifetime: Mapped[int | None] = mapped_column(Integer, sort_order=FIRST + 5)
+    expires: Mapped[int] = mapped_column(BigInteger, index=True, sort_order=LAST)
+    accessed: Mapped[int] = mapped_column(BigInteger, sort_order=LAST + 1)
+    version: Mapped[int] = mapped_column(Integer, sort_order=LAST + 2)
+    data: Mapped[str] = mapped_column(
+        Text().with_variant(mysql.MEDIUMTEXT(), *MYSQL), sort_order=LAST + 3
+    )
+
+
+ATTRIBUTES = tuple(SessionMixin.__annotations__)
+
+
+@event.listens_for(SessionMixin, "after_mapper_constructed", propagate=True)
+def _suit_dialects(mapper: Mapper[Any], _model: type) -> None:
+    table, previous = _table(mapper), mapper.columns.get("previous")
+    table.dialect_kwargs["sqlite_autoincrement"] = True  # never give out a public id twice
+    event.listen(table, "after_create", _room_for_updates(table))
+    for index in table.indexes:
+        if previous is not None and list(index.columns) == [previous]:
+            index.dialect_kwargs["postgresql_where"] = previous.is_not(None)
+    _choose_character_set(table)
+
+
+def _room_for_updates(table: Table) -> DDL:
+    # DDL has a name for the table, but doubles a % in it once too often.
+    parts = [part.replace('"', '""') for part in (table.schema, table.name) if part]
+    quoted = ".".join(f'"{part}"' for part in parts)
+    ddl = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy has not annotated it
+        "ALTER TABLE %(quoted)s SET (fillfactor = 80)", context={"quoted": quoted}
+    )
+    return ddl.execute_if(dialect="postgresql")
+
+
+def _choose_character_set(table: Table) -> None:
+    """Have all of Unicode in MySQL's text columns, unless the application chose otherwise."""
+    for dialect in MYSQL:
+        chosen = [name for name in table.dialect_kwargs if name.startswith(f"{dialect}_")]
+        if not any("char" in name or "collat" in name for name in chosen):
+            table.dialect_kwargs[f"{dialect}_default_charset"] = "utf8mb4"
+
+
+def _table(mapper: Mapper[Any]) -> Table:
+    return cast("Table", mapper.local_table)
+
+
+def generate_model(
+    table: str, schema: str | None, fields: Mapping[str, Column[Any]] = MappingProxyType({})
+) -> type[SessionMixin]:
+    """Map a class of our own on `table`, in a `MetaData` of its own, with copies of `fields`.
+
+    Raises `SettingsError` when a foreign key among them leads nowhere.
+    """
+    base = registry().generate_base()
+    for target in {target for column in fields.values() for target in _targets(column)}:
+        target.to_metadata(base.metadata)  # so that copied keys find it; it is never created
+    mixin = type("AdditionalFields", (), dict(fields))  # SQLAlchemy copies what mixins have
+    names = {"__tablename__": table, "__table_args__": {"schema": schema}}
+    return type("Session", (mixin, SessionMixin, base), names)
+
+
+def _targets(column: Column[Any]) -> list[Table]:
+    try:
+        return [key.column.table for key in column.foreign_keys]
+    except InvalidRequestError as error:
+        raise SettingsError(
+            "sqlsession.additional_fields: a foreign key leads nowhere, as the generated class "
+            "does not know your tables by name: name the attribute, as in ForeignKey(User.id), or "
+            "map a class of your own (sqlsession.model)"
+        ) from error
+
+
+def extra_columns(model: type) -> dict[str, Column[Any]]:
+    """Return the columns that a callback may fill, by attribute: not ours, nor any left out."""
+    mapper: Mapper[Any] = inspect(model)
+    return {
+        name: column
+        for name, column in mapper.columns.items()
+        if name not in ATTRIBUTES and _is_filled_by_callback(column, mapper)
+    }
+
+
+def _is_filled_by_callback(column: Any, mapper: Mapper[Any]) -> bool:
+    is_plain = isinstance(column, Column) and column.computed is None
+    is_ours = is_plain and column.table is mapper.local_table
+    return is_ours and column.info.get("sqlsession") is not False
+
+
+def fills_itself(column: Column[Any]) -> bool:
+    """Whether the column gets a value when it is given none."""
+    sources = (column.default, column.server_default, column.onupdate, column.server_onupdate)
+    return any(source is not None for source in sources)
+
+
+def is_required(column: Column[Any]) -> bool:
+    """Whether a row needs a value there that somebody must give."""
+    return not column.nullable and not fills_itself(column)
+
+
+def check_model(model: type, *, is_filled: bool = True) -> None:
+    """Raise `SettingsError`, with all faults, when `model` cannot hold sessions.
+
+    `is_filled` tells whether there is a callback for the columns of the application.
+    """
+    mapper: Any = inspect(model, raiseerr=False)
+    if not isinstance(mapper, Mapper):
+        raise SettingsError(
+            f"sqlsession.model: {model!r} is not a mapped class; "
+            "derive it from your declarative base and pyramid_sqlsession.SessionMixin"
+        )
+    faults = [*_missing_attributes(mapper), *_key_faults(mapper)]
+    faults += [] if is_filled else _unfilled(model)
+    if faults:
+        raise SettingsError(
+            f"sqlsession.model: {model!r} cannot hold sessions: {'; '.join(faults)}. "
+            "Derive it from pyramid_sqlsession.SessionMixin"
+        )
+
+
+def _missing_attributes(mapper: Mapper[Any]) -> list[str]:
+    columns = mapper.columns
+    return [f"no column is mapped as {name!r}" for name in ATTRIBUTES if name not in columns]
+
+
+def _key_faults(mapper: Mapper[Any]) -> Iterator[str]:
+    columns = mapper.columns
+    if "id" in columns and list(mapper.primary_key) != [columns["id"]]:
+        yield "'id' is not the primary key"
+    if "digest" in columns and not _is_unique(columns["digest"], _table(mapper)):
+        yield "'digest' is not unique"
+
+
+def _unfilled(model: type) -> list[str]:
+    return [
+        f"nobody fills {name!r}, which must not be NULL: set sqlsession.extend_default_fields"
+        for name, column in extra_columns(model).items()
+        if is_required(column)
+    ]
+
+
+def _is_unique(column: Column[Any], table: Table) -> bool:
+    constraints = [item for item in table.constraints if isinstance(item, UniqueConstraint)]
+    indexes = [index for index in table.indexes if index.unique]
+    keys = [list(item.columns) for item in constraints] + [list(item.columns) for item in indexes]
+    return [column] in keys

@@ -1,0 +1,298 @@
+"""Deleting expired rows: batch after batch, in a script, a task queue or the background."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Event, Thread, current_thread
+from typing import Any, Protocol, TypeVar
+
+from pyramid.interfaces import ISessionFactory
+from pyramid.registry import Registry
+from pyramid.scripting import prepare
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyramid_sqlsession import events, expiry
+from pyramid_sqlsession.database import Bind, short_transaction
+from pyramid_sqlsession.exceptions import SessionConflict, SQLSessionError
+from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch, Walk
+from pyramid_sqlsession.factory import SQLSessionFactory
+from pyramid_sqlsession.store import may_pass, unreachable
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZE = 1000
+BATCH_SIZES = {"postgresql": 5000}  # where the neighbours notice no difference
+PRUNER = "pyramid_sqlsession.pruner"  # its place in the registry
+REPETITIONS = 4  # of a batch that another transaction keeps from passing
+READ_COMMITTED = ("postgresql", "mysql", "mariadb")  # else they lock what they only look at
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was done; `complete` when the whole table was looked at."""
+
+    deleted: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+    complete: bool = False
+    dry_run: bool = False
+
+
+class Stop(Protocol):
+    """How others say that it is enough; a `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Tell whether they said it."""
+
+    def wait(self, timeout: float, /) -> object:
+        """Wait so many seconds, or until they say it."""
+
+
+Found = TypeVar("Found")
+Progress = Callable[[Pruned, float], Any]  # what is done, and the share of the whole, up to 1.0
+
+
+def _ignore(_done: Pruned, _share: float) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to prune; raises ValueError for numbers that make no sense.
+
+    `batch_size` is the most rows that one transaction deletes (None = 5000 on PostgreSQL, else
+    1000), `limit` the most in all (None = all
+    there are), `time_limit` the seconds after which no further batch begins (None = never), and
+    `pause` the seconds between two batches. `dry_run` counts and deletes nothing. `progress` is
+    called after each batch; `stop` ends the run after the batch that is running.
+    """
+
+    batch_size: int | None = None
+    limit: int | None = None
+    time_limit: float | None = None
+    pause: float = 0.0
+    dry_run: bool = False
+    progress: Progress = _ignore
+    stop: Stop = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("limit", 1), ("time_limit", 0), ("pause", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} = {value!r} is refused: give {least} or more")
+
+
+class Run:
+    """One way through the table of the sessions; `done` is what it did so far."""
+
+    def __init__(self, rows: ExpiredRows, connection: Connection, options: Options) -> None:
+        self.done = Pruned(dry_run=options.dry_run)
+        self._rows, self._connection, self._options = rows, connection, options
+        self._began = expiry.stopwatch()
+
+    def go(self) -> None:
+        """Delete batch after batch, until it is done or enough."""
+        walk = self._in_transaction(self._rows.walk)
+        while not self._is_enough():
+            stretch = self._in_transaction(walk.next, self._size)
+            if stretch is None:
+                self._note(complete=True)
+                return
+            self._clear(walk, stretch)
+
+    @property
+    def _size(self) -> int:
+        limit = self._options.limit
+        size = self._options.batch_size or BATCH_SIZES.get(
+            self._connection.dialect.name, BATCH_SIZE
+        )
+        return size if limit is None else min(size, limit - self.done.deleted)
+
+    def _is_enough(self) -> bool:
+        self._note()
+        seconds = self._options.time_limit
+        is_late = seconds is not None and self.done.seconds >= seconds
+        return is_late or self._size == 0 or self._options.stop.is_set()
+
+    def _clear(self, walk: Walk, stretch: Stretch) -> None:
+        may_hold_more = not stretch.is_empty
+        while may_hold_more and not self._is_enough():
+            size = self._size
+            deleted = self._batch(walk, stretch, size)
+            may_hold_more = self._is_full(stretch, deleted, size)
+            if deleted:
+                self._report(deleted, stretch.share)
+
+    def _is_full(self, stretch: Stretch, deleted: int, size: int) -> bool:
+        return stretch.may_hold_more and deleted == size and not self._options.dry_run
+
+    def _batch(self, walk: Walk, stretch: Stretch, size: int) -> int:
+        if not self._options.dry_run:
+            return self._in_transaction(self._rows.delete, walk, stretch, size)
+        found = self._in_transaction(self._rows.count, walk, stretch)
+        limit = self._options.limit
+        return found if limit is None else min(found, limit - self.done.deleted)
+
+    def _report(self, deleted: int, share: float) -> None:
+        self._note(deleted=self.done.deleted + deleted, batches=self.done.batches + 1)
+        self._options.progress(self.done, share)
+        self._options.stop.wait(self._options.pause)
+
+    def _note(self, **facts: Any) -> None:
+        self.done = replace(self.done, seconds=expiry.stopwatch() - self._began, **facts)
+
+    def _in_transaction(self, act: Callable[..., Found], *arguments: Any) -> Found:
+        for _ in range(REPETITIONS):
+            try:
+                return self._try(act, *arguments)
+            except (SessionConflict, DBAPIError) as error:  # noqa: PERF203 - it is to be repeated
+                if not may_pass(error) or self._options.stop.is_set():
+                    raise
+        return self._try(act, *arguments)
+
+    def _try(self, act: Callable[..., Found], *arguments: Any) -> Found:
+        with short_transaction(self._connection):
+            return act(self._connection, *arguments)
+
+
+@contextmanager
+def _own_connection(bind: Bind) -> Iterator[Connection]:
+    if isinstance(bind, Connection):
+        yield bind
+        return
+    with _connected(bind) as connection:
+        if connection.dialect.name in READ_COMMITTED:
+            connection.execution_options(isolation_level="READ COMMITTED")
+        yield connection
+
+
+def _connected(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise unreachable(error, engine.url) from error
+
+
+def factory_of(registry: Registry) -> SQLSessionFactory:
+    """Return the application's session factory; raise `SQLSessionError` if it is not ours."""
+    factory = registry.queryUtility(ISessionFactory)
+    if not isinstance(factory, SQLSessionFactory):
+        raise SQLSessionError(
+            f"the application's session factory is {factory!r}, whose sessions cannot be pruned: "
+            'write config.include("pyramid_sqlsession")'
+        )
+    return factory
+
+
+def prune_sessions(registry: Registry, **options: Any) -> Pruned:
+    """Delete the expired sessions of an application and return what was done.
+
+    `options` are those of `Options`. Raises `SQLSessionError`, or the database's own error; what
+    was deleted before stays so.
+    """
+    factory, checked = factory_of(registry), Options(**options)
+    limits = expiry.Limits(factory.settings.expiration, factory.settings.absolute_expiration)
+    rows = ExpiredRows(factory.model, limits, expiry.now())
+    with prepare(registry=registry) as env:
+        request = env["request"]
+        with _own_connection(factory.bind(request)) as connection:
+            run = Run(rows, connection, checked)
+            try:
+                run.go()
+            finally:
+                _announce(request, run.done)
+        return run.done
+
+
+def _announce(request: Any, done: Pruned) -> None:
+    if not done.dry_run:
+        facts = (done.deleted, done.batches, done.seconds, done.complete)
+        events.notify(request, events.SessionsPruned, *facts)
+
+
+class Pruner:
+    """Prunes in the background, in one thread of each process, every `prune_interval`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._interval = factory_of(registry).settings.prune_interval
+        self._threads: dict[int, _Background] = {}  # by process: a fork copies no threads
+        self._is_failing = False
+
+    def start(self) -> None:
+        """Begin, if this process has not; do nothing when `prune_interval` is none."""
+        if self._interval is None:
+            return
+        thread = _Background(self, self._interval)
+        if self._threads.setdefault(os.getpid(), thread) is thread:  # one only, without a lock
+            weakref.finalize(self, thread.enough.set)  # at the exit of the process at the latest
+            thread.start()
+
+    def stop(self) -> None:
+        """End after the batch that is running, and wait for that; `start` begins again."""
+        thread = self._threads.pop(os.getpid(), None)
+        if thread is not None:
+            thread.enough.set()
+            if thread is not current_thread():
+                thread.join()
+
+    def prune(self, **options: Any) -> int:
+        """Delete what has expired, now and here, and return how many sessions that were.
+
+        `options` are those of `Options`. Raises what `prune_sessions` raises.
+        """
+        return prune_sessions(self._registry, **options).deleted
+
+    def try_to_prune(self, stop: Stop) -> None:
+        """Prune, and log what came of it; a failure that lasts is logged once."""
+        try:
+            deleted = self.prune(stop=stop)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next time it may be gone
+            if not self._is_failing:
+                log.warning("expired sessions are not deleted for now: %s", first_line(error))
+            self._is_failing = True
+        else:
+            if self._is_failing:
+                log.warning("expired sessions are deleted again")
+            self._is_failing = False
+            log.info("%s expired sessions deleted", deleted)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, without the statement that SQLAlchemy adds."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+class _Background(Thread):
+    """The thread of a pruner; it lives no longer than that, which need not be stopped."""
+
+    def __init__(self, pruner: Pruner, interval: int) -> None:
+        super().__init__(name="pyramid_sqlsession-pruner", daemon=True)
+        self.enough = Event()
+        self._interval = interval
+        self._pruner = weakref.ref(pruner)
+
+    def run(self) -> None:
+        """Prune every interval; first after a part of it, as many processes start at once."""
+        pause = self._interval * random.random()  # noqa: S311 - no secret
+        while not self.enough.wait(pause):
+            self._prune()
+            pause = self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+    def _prune(self) -> None:
+        pruner = self._pruner()
+        if pruner is not None:  # it may end at any moment
+            pruner.try_to_prune(self.enough)
+
+
+def get_pruner(registry: Registry) -> Pruner:
+    """Return the pruner of an application; raise `SQLSessionError` if it has other sessions."""
+    pruner: Pruner = registry.get(PRUNER) or registry.setdefault(PRUNER, Pruner(registry))
+    return pruner

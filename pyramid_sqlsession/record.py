@@ -1,0 +1,299 @@
+"""A session paired with its row: what is unsaved, what it goes back to, what became of it.
+
+A record knows neither requests nor transactions: `lifecycle` says when to go back, and what the
+database made of the writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pyramid_sqlsession import expiry
+from pyramid_sqlsession.merge import merge
+from pyramid_sqlsession.serializers import Serializer, dump
+from pyramid_sqlsession.session import SQLSession, State
+from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.store import Row
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A row, the secret id that opens it, and how many of the session's wishes it fulfils."""
+
+    row: Row
+    session_id: str = field(repr=False)
+    forced: int = 0
+    rotations: int = 0
+
+
+class Mark(NamedTuple):
+    """A state of the session to go back to; no data means an empty session."""
+
+    data: bytes | None = None
+    lifetime: int | None = None
+    forced: int = 0
+    rotations: int = 0
+
+
+class Aside(NamedTuple):
+    """A state of the session, put aside as it is."""
+
+    data: dict[str, Any]
+    lifetime: int | None
+    forced: int
+    rotations: int
+
+
+class Change(NamedTuple):
+    """What is to be written: serialised data, or None when rows are only to be deleted."""
+
+    data: bytes | None
+
+
+def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
+    """Return the data of a row; None, and a line in the log, when it cannot be read."""
+    try:
+        data = serializer.loads(row.data)
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        log.warning("the data of session %s cannot be read: %s", row.id, type(error).__name__)
+        return None
+    if isinstance(data, dict):
+        return data
+    log.warning("the data of session %s is no mapping: %s", row.id, type(data).__name__)
+    return None
+
+
+class Record:
+    """The session of one request, and what this request knows of its row."""
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        stored: Stored | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        self.serializer = settings.serializer
+        self.limits = expiry.Limits(settings.expiration, settings.absolute_expiration)
+        self.opened = expiry.now()
+        self.presented = stored  # what the browser's cookie opened
+        self.current = stored  # what the database holds, seen from this request's transaction
+        self.committed = stored  # what it holds once that transaction is rolled back
+        self.ended: list[Row] = []  # invalidated, not yet deleted
+        self.deleted: list[Row] = []  # deleted, not yet committed
+        self.superseded = False  # the cookie's id was replaced a moment ago: never save
+        self.overtaken = False  # the id was replaced while this request ran: drop its changes
+        self.revoked = False  # the session ended elsewhere: drop this request's changes
+        self.invalidated = False
+        self.merged = False
+        self.is_back = False  # the session was put back since it was written
+        self.state = self._opening_state()
+        self.session = SQLSession(data or {}, self.state)
+        self.mark = self._stored_mark()
+        self.aside: Aside | None = None  # what a failed view did
+        self.rejoined: Aside | None = None  # the session before that was brought back
+        self.unmerged: Aside | None = None  # the session before a newer row was merged in
+        self._login_keys = settings.rotate_on_change_of
+        self._touch_interval = settings.touch_interval
+
+    def _opening_state(self) -> State:
+        state = State(self.opened, self.opened, self.limits, self._invalidate)
+        if self.current is not None:
+            row = self.current.row
+            state.new, state.id, state.created = False, row.id, row.created
+            state.accessed, state.lifetime = row.accessed, row.lifetime
+        return state
+
+    def _invalidate(self) -> None:
+        """End the row, whatever becomes of the transaction, and go on without one."""
+        if self.current is not None:
+            self.ended.append(self.current.row)
+        self.current = self.committed = None
+        self.mark, self.aside, self.rejoined, self.unmerged = Mark(), None, None, None
+        self.overtaken = self.revoked = False
+        self.invalidated = True
+        self.state.begin_anew(expiry.now())
+
+    # Going back, and what was put aside
+
+    def take_mark(self) -> None:
+        """Make the session as it is now the state to go back to."""
+        state = self.state
+        data = dump(self.serializer, self.session) if self.session else None
+        self.mark = Mark(data, state.lifetime, state.forced, state.rotations)
+
+    def go_back(self) -> None:
+        """Put the session back to the mark."""
+        self.is_back = True
+        self._replace_data(self._marked_data())
+        _, self.state.lifetime, self.state.forced, self.state.rotations = self.mark
+
+    def take_back(self) -> None:
+        """Put what was written back to the mark, and keep what was done since it was written."""
+        written = self.current
+        if written is None or written is self.committed or self.is_back:
+            return
+        state, mark = self.state, self.mark
+        data = self.serializer.loads(written.row.data)
+        self._replace_data(merge(data, dict(self.session), self._marked_data()))
+        state.forced += mark.forced - written.forced
+        state.rotations += mark.rotations - written.rotations
+        if state.lifetime == written.row.lifetime:
+            state.lifetime = mark.lifetime
+        self.unmerged = None
+
+    def set_aside(self) -> None:
+        """Go back, and keep what was done since the mark."""
+        self.aside = self._as_it_is()
+        self.go_back()
+
+    def rejoin(self) -> None:
+        """Bring back what was set aside, beneath what was done since."""
+        aside, self.aside = self.aside, None
+        if aside is None:
+            return
+        self.rejoined = self._as_it_is()
+        state, mark = self.state, self.mark
+        self._replace_data(merge(self._marked_data(), dict(self.session), aside.data))
+        state.forced += aside.forced - mark.forced
+        state.rotations += aside.rotations - mark.rotations
+        if state.lifetime == mark.lifetime:
+            state.lifetime = aside.lifetime
+
+    def _put_back(self, aside: Aside) -> None:
+        state = self.state
+        self._replace_data(aside.data)
+        _, state.lifetime, state.forced, state.rotations = aside
+
+    def _as_it_is(self) -> Aside:
+        state = self.state
+        return Aside(dict(self.session), state.lifetime, state.forced, state.rotations)
+
+    def _marked_data(self) -> dict[str, Any]:
+        return {} if self.mark.data is None else self.serializer.loads(self.mark.data)
+
+    def _stored_mark(self) -> Mark:
+        if self.current is None:
+            return Mark()
+        row = self.current.row
+        return Mark(row.data, row.lifetime, self.current.forced, self.current.rotations)
+
+    def _replace_data(self, data: dict[str, Any]) -> None:
+        self.session.clear()
+        self.session.update(data)
+
+    # What is unsaved
+
+    def change(self) -> Change | None:
+        """Return what has to be written, None for nothing.
+
+        Raises `UnstorableValueError` when the session holds what cannot be serialised.
+        """
+        closed = self.superseded or self.overtaken or self.revoked
+        data = None if closed else self._unsaved_data()
+        return None if data is None and not self.ended else Change(data)
+
+    def _unsaved_data(self) -> bytes | None:
+        if self.current is None and not self._wants_row():
+            return None
+        data = dump(self.serializer, self.session)
+        return None if self.current is not None and self._is_saved(self.current, data) else data
+
+    def _wants_row(self) -> bool:
+        return bool(self.session or self.state.forced or self.state.lifetime is not None)
+
+    def _is_saved(self, stored: Stored, data: bytes) -> bool:
+        state = self.state
+        return (
+            state.forced == stored.forced
+            and state.rotations == stored.rotations
+            and state.lifetime == stored.row.lifetime
+            and (data == stored.row.data or data == self._as_dumped_now(stored.row))
+        )
+
+    def _as_dumped_now(self, row: Row) -> bytes:
+        """Return the data of a row as today's serializer writes it."""
+        return dump(self.serializer, self.serializer.loads(row.data))
+
+    def changes_id(self, change: Change) -> bool:
+        """Whether writing `change` gives the browser a new id to hold."""
+        if change.data is None:
+            return False
+        return self.current is None or self.rotates(self.current, change.data)
+
+    def rotates(self, stored: Stored, data: bytes) -> bool:
+        """Whether a new id was asked for, or somebody logged in or out."""
+        if self.state.rotations != stored.rotations:
+            return True
+        return bool(self._login_keys) and self.login(stored.row.data) != self.login(data)
+
+    def login(self, data: bytes) -> bytes:
+        """Return the part of the data whose change gives the session a new id."""
+        values = self.serializer.loads(data)
+        return self.serializer.dumps(
+            {key: values[key] for key in self._login_keys if key in values}
+        )
+
+    def to_touch(self, now: int) -> Stored | None:
+        """Return what was loaded, if it lives, was not saved, and its use has to be noted."""
+        stored = self.current
+        if stored is None or stored is not self.presented or self.revoked or self.overtaken:
+            return None
+        row = stored.row
+        due = self.limits.is_touch_due(
+            now=now, accessed=row.accessed, lifetime=row.lifetime, interval=self._touch_interval
+        )
+        return stored if due and self.state.is_use and self.is_alive(row, now) else None
+
+    def is_alive(self, row: Row, now: int) -> bool:
+        """Whether the row has not ended; this request is a use of it from the moment it began."""
+        return self.limits.is_alive(
+            now=now,
+            accessed=max(row.accessed, self.opened),
+            created=row.created,
+            lifetime=row.lifetime,
+        )
+
+    # What became of it
+
+    def hold(self, row: Row, session_id: str) -> None:
+        """Take note that the database holds this row now, opened by this id."""
+        self.current = Stored(row, session_id, self.state.forced, self.state.rotations)
+        self.is_back = self.rejoined is not None
+        self._show_row()
+
+    def merge_in(self, newest: Row, data: dict[str, Any]) -> None:
+        """Take over what a newer row brings; `data` is already merged with ours."""
+        self.merged, self.unmerged = True, self._as_it_is()
+        self._replace_data(data)
+        if self.current is not None and self.state.lifetime == self.current.row.lifetime:
+            self.state.lifetime = newest.lifetime
+
+    def settle_deletion(self) -> None:
+        """The rows that were invalidated are deleted, unless the transaction is rolled back."""
+        self.deleted, self.ended = self.deleted + self.ended, []
+
+    def settle_commit(self) -> None:
+        """What was written is in the database for good."""
+        self.committed, self.deleted = self.current, []
+        self.rejoined = self.unmerged = None
+        self.mark = self._stored_mark()
+
+    def settle_rollback(self) -> None:
+        """What was written since the last commit is not in the database."""
+        self.current = self.committed
+        self.ended, self.deleted = self.deleted + self.ended, []
+        self.overtaken = self.revoked = False
+        before = self.rejoined or self.unmerged
+        if before is not None:
+            self._put_back(before)
+        self.merged, self.rejoined, self.unmerged = False, None, None
+        self._show_row()
+
+    def _show_row(self) -> None:
+        self.state.id = None if self.current is None else self.current.row.id
+        if self.current is not None:
+            self.state.accessed = self.current.row.accessed
