@@ -1,0 +1,369 @@
+"""An engine of our own, for applications without SQLAlchemy and for a database apart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+import transaction
+from sqlalchemy import Engine, QueuePool, inspect
+from sqlalchemy.exc import IntegrityError
+from webtest import TestApp
+
+from tests.engines import connecting_engines
+from tests.harness import (
+    App,
+    MakeApp,
+    Note,
+    available_databases,
+    checked_out,
+    only_on_sqlite,
+    over_both_managers,
+)
+from tests.harness.failures import RefusedCommit, RefusingData
+from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
+
+Make = Callable[..., App]
+URL = "sqlsession.sqlalchemy.url"
+POOL_TIMEOUT = "sqlsession.sqlalchemy.pool_timeout"
+
+only_on_postgresql = pytest.mark.parametrize(
+    "database_name", [name for name in available_databases() if name == "postgresql"]
+)
+
+
+@pytest.fixture
+def engines() -> Iterator[list[Engine]]:
+    """The engines that connected in the test, ended with it."""
+    with connecting_engines() as engines:
+        yield engines
+
+
+@pytest.fixture
+def make(make_app: MakeApp, engines: list[Engine]) -> Make:
+    """Build applications with an engine of the add-on's own."""
+
+    def make(**options: Any) -> App:
+        return make_app(**{"own_engine": True, **options})
+
+    return make
+
+
+# An application without SQLAlchemy
+
+
+@over_both_managers
+@pytest.mark.parametrize("tm", [True, False])
+def test_an_application_without_sqlalchemy_has_sessions(make: Make, tm: bool) -> None:
+    """There is no `request.dbsession`, with pyramid_tm or without."""
+    app = make(dbsession=False, tm=tm)
+    assert len(app.set_cookies(app.get("/write?x=1"))) == 1
+    assert app.set_cookies(app.get("/write?y=2")) == []
+    assert app.get("/read").json == {"x": "1", "y": "2"}
+    assert [row.data for row in app.rows()] == [{"x": "1", "y": "2"}]
+
+
+@EVERY_SCENE
+def test_a_request_costs_the_same_on_an_engine_of_its_own(make: Make, scene: Scene) -> None:
+    """Not a statement more than on the application's database."""
+    check_costs(make, scene)
+
+
+class Handled(Exception):
+    """Answered by an exception view."""
+
+
+def write_both(request: Any) -> None:
+    request.dbsession.add(Note(text="the application's"))
+    request.session["x"] = 1
+
+
+def write_both_and_raise(request: Any) -> None:
+    write_both(request)
+    raise ZeroDivisionError
+
+
+def write_both_and_fail(request: Any) -> None:
+    write_both(request)
+    raise Handled
+
+
+def write_both_and_doom(request: Any) -> None:
+    write_both(request)
+    request.tm.doom()
+
+
+def write_both_and_fail_to_flush(request: Any) -> None:
+    write_both(request)
+    request.dbsession.add(Note(text=None))
+
+
+def write_both_with_what_cannot_be_stored(request: Any) -> None:
+    write_both(request)
+    request.session["guilty"] = object()
+
+
+def answer(error: Any, request: Any) -> str:
+    return "handled"
+
+
+@over_both_managers
+def test_one_commit_saves_the_applications_data_and_the_session_apart(make: Make) -> None:
+    """Both sides are joined to `request.tm`."""
+    app = make(views={"/": write_both})
+    assert len(app.set_cookies(app.get("/"))) == 1
+    assert app.notes() == ["the application's"]
+    assert [row.data for row in app.rows()] == [{"x": 1}]
+
+
+@over_both_managers
+@pytest.mark.parametrize(
+    "view",
+    [
+        write_both_and_raise,
+        write_both_and_fail,
+        write_both_and_doom,
+        write_both_and_fail_to_flush,
+        write_both_with_what_cannot_be_stored,
+    ],
+)
+def test_one_rollback_undoes_the_applications_data_and_the_session_apart(
+    make: Make, view: Callable[[Any], Any]
+) -> None:
+    """Whichever side fails."""
+    app = make(views={"/": view}, exception_views={Handled: answer})
+    with suppress(Exception):
+        assert app.set_cookies(app.get("/")) == []
+    assert app.notes() == []
+    assert app.rows() == []
+
+
+def test_a_session_that_cannot_be_saved_rolls_the_applications_data_back(make: Make) -> None:
+    """A database apart may fail alone."""
+    app = make(views={"/": write_both})
+    app.execute("DROP TABLE sessions")
+    with pytest.raises(Exception, match="sessions"):
+        app.get("/")
+    assert app.notes() == []
+
+
+def test_no_connection_of_it_stays_out(make: Make) -> None:
+    """After any way in which a request may end."""
+    views = {
+        "/write": write_both,
+        "/fail": write_both_and_fail,
+        "/doom": write_both_and_doom,
+        "/raise": write_both_and_raise,
+    }
+    app = make(views=views, exception_views={Handled: answer})
+    for path in ("/read", "/untouched", *views):
+        with suppress(Exception):
+            app.get(path)
+        assert checked_out() == 0, path
+
+
+# A separate database
+
+
+@only_on_sqlite
+def test_the_sessions_may_live_in_another_database_than_the_application(make: Make) -> None:
+    """Neither knows the other's tables."""
+    app = make(views={"/": write_both})
+    app.get("/")
+    assert inspect(app.probe).get_table_names() == ["notes"]
+    assert inspect(app.session_probe).get_table_names() == ["sessions"]
+
+
+@only_on_sqlite
+def test_with_an_engine_of_its_own_the_applications_dbsession_is_left_alone(make: Make) -> None:
+    """Not even asked for."""
+
+    def refuse(request: Any) -> None:
+        raise AssertionError
+
+    app = make(
+        dbsession=False,
+        configure=lambda config: config.add_request_method(refuse, name="dbsession", reify=True),
+    )
+    app.get("/write?x=1")
+    assert app.get("/read").json == {"x": "1"}
+
+
+@only_on_sqlite
+def test_the_engine_has_the_options_that_are_configured(make: Make, engines: list[Engine]) -> None:
+    """As `engine_from_config` reads them."""
+    make(settings={"sqlsession.sqlalchemy.pool_size": "3"})
+    (engine,) = engines
+    assert isinstance(engine.pool, QueuePool)
+    assert engine.pool.size() == 3
+
+
+# Who commits first
+
+
+@over_both_managers
+def test_what_the_application_refuses_to_commit_is_not_committed_by_us(make: Make) -> None:
+    """Without a second phase somebody has to go first: the application's databases do."""
+
+    def view(request: Any) -> None:
+        write_both(request)
+        last_of_theirs = RefusingData("tpc_vote", sort_key="~sqlalchemy:~")
+        request.tm.get().join(last_of_theirs)
+
+    app = make(views={"/": view}, exception_views={RefusedCommit: answer})
+    app.get("/write?x=0")
+    assert app.get("/").json == "handled"
+    assert app.get("/read").json == {"x": "0"}
+
+
+@only_on_postgresql
+def test_what_a_deferred_constraint_refuses_is_not_committed_by_us(make: Make) -> None:
+    """PostgreSQL checks it in the very commit; whose dbsession is older must not matter."""
+
+    def collide_late(request: Any) -> None:
+        request.session["x"] = "paid"
+        request.dbsession.add(Note(text="a second note"))
+        request.dbsession.flush()
+        request.dbsession.add(Note(text="note", id=17))
+
+    app = make(views={"/": collide_late}, exception_views={IntegrityError: answer})
+    app.execute("INSERT INTO notes (id, text) VALUES (16, 'note')")
+    app.execute(
+        "ALTER TABLE notes DROP CONSTRAINT notes_text_key, "
+        "ADD UNIQUE (text) DEFERRABLE INITIALLY DEFERRED"
+    )
+    for _ in range(5):
+        browser = app.another_browser()
+        browser.get("/write?x=0")
+        assert browser.get("/").json == "handled"
+        assert browser.get("/read").json == {"x": "0"}
+
+
+# Somebody else's transaction
+
+
+@contextmanager
+def doomed_browser(app: App) -> Iterator[TestApp]:
+    """A browser whose requests share one doomed transaction, as under a test's fixtures."""
+    manager = transaction.TransactionManager(explicit=True)
+    manager.begin()
+    manager.doom()
+    try:
+        yield TestApp(app.wsgi, extra_environ={"tm.active": True, "tm.manager": manager})
+    finally:
+        manager.abort()
+
+
+@pytest.mark.parametrize("where", ["a database", "in memory"])
+def test_requests_in_somebody_elses_transaction_see_what_the_earlier_ones_wrote(
+    make: Make, where: str
+) -> None:
+    """They share its connection to our database, which is rolled back in the end."""
+    in_memory = {URL: "sqlite://", POOL_TIMEOUT: "1"}
+    app = make(settings=in_memory if where == "in memory" else {})
+    with doomed_browser(app) as browser:
+        browser.get("/write?x=1")
+        browser.get("/write?y=2")
+        assert browser.get("/read").json == {"x": "1", "y": "2"}
+        cookie = browser.cookies["session"]
+    assert app.rows() == []
+    late = app.another_browser()
+    late.plant(cookie)
+    assert late.get("/read").json == {}
+
+
+# In memory
+
+IN_MEMORY = ["sqlite://", "sqlite:///:memory:", "sqlite:///file:sessions?mode=memory&uri=true"]
+THREADS, ROUNDS = 6, 5
+
+
+def count(request: Any) -> int:
+    request.session["count"] = request.session.get("count", 0) + 1
+    counted: int = request.session["count"]
+    return counted
+
+
+def in_memory(make: Make, url: str = "sqlite://", **options: Any) -> App:
+    return make(
+        own_engine=False, settings={URL: url}, dbsession=False, views={"/": count}, **options
+    )
+
+
+@pytest.mark.parametrize("url", IN_MEMORY)
+@only_on_sqlite
+def test_a_database_in_memory_is_the_fallback_for_development(make: Make, url: str) -> None:
+    """Created at start-up, kept for as long as the process runs."""
+    app = in_memory(make, url)
+    assert [app.get("/").json for _ in range(3)] == [1, 2, 3]
+    assert app.another_browser().get("/").json == 1
+
+
+@pytest.mark.parametrize("url", IN_MEMORY)
+@pytest.mark.parametrize("tm", [True, False])
+@only_on_sqlite
+def test_a_database_in_memory_serves_a_threaded_server(make: Make, url: str, tm: bool) -> None:
+    """Every thread finds the same database, and no request commits another's half-done work."""
+    app = in_memory(make, url, tm=tm)
+    together = threading.Barrier(THREADS, timeout=30)
+
+    def visit(_: int) -> list[int]:
+        browser = TestApp(app.wsgi)
+        together.wait()
+        return [browser.get("/").json for _ in range(ROUNDS)]
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        seen = list(threads.map(visit, range(THREADS)))
+    assert seen == [list(range(1, ROUNDS + 1))] * THREADS
+
+
+@only_on_sqlite
+def test_a_request_in_memory_sees_what_another_thread_committed_last(make: Make) -> None:
+    """One visitor, two threads, one after the other."""
+    app = in_memory(make)
+    browser = TestApp(app.wsgi)
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        counted = [thread.submit(browser.get, "/").result().json for thread in (first, second)]
+    assert counted == [1, 2]
+
+
+@only_on_sqlite
+def test_a_request_in_memory_may_be_rolled_back_and_go_on(make: Make) -> None:
+    """The exception view's changes take the one connection after the view has given it back."""
+
+    def fail(request: Any) -> None:
+        count(request)
+        raise Handled
+
+    def write(error: Any, request: Any) -> str:
+        request.session["exception view"] = 1
+        return "handled"
+
+    app = make(
+        own_engine=False,
+        settings={URL: "sqlite://"},
+        dbsession=False,
+        views={"/": count, "/fail": fail},
+        exception_views={Handled: write},
+    )
+    app.get("/")
+    app.get("/fail")
+    assert app.get("/read").json == {"count": 1, "exception view": 1}
+
+
+@only_on_sqlite
+def test_in_memory_a_slow_view_keeps_nobody_from_reading(make: Make) -> None:
+    """It holds the one connection only from the moment at which it writes."""
+
+    def slow(request: Any) -> Any:
+        request.session["x"] = 1
+        return app.another_browser().get("/read").json
+
+    app = make(views={"/": slow}, settings={URL: "sqlite://", POOL_TIMEOUT: "1"})
+    app.get("/write?y=2")
+    assert app.get("/").json == {}
+    assert app.get("/read").json == {"x": 1, "y": "2"}
