@@ -21,9 +21,10 @@ from sqlalchemy.exc import DBAPIError
 from pyramid_sqlsession import events, expiry
 from pyramid_sqlsession.database import Bind, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict, SQLSessionError
-from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch, Walk
+from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch
 from pyramid_sqlsession.factory import SQLSessionFactory
 from pyramid_sqlsession.store import may_pass, unreachable
+from pyramid_sqlsession.walks import choose_walk
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +100,13 @@ class Run:
 
     def go(self) -> None:
         """Delete batch after batch, until it is done or enough."""
-        walk = self._in_transaction(self._rows.walk)
+        walk = self._in_transaction(choose_walk, self._rows)
         while not self._is_enough():
             stretch = self._in_transaction(walk.next, self._size)
             if stretch is None:
                 self._note(complete=True)
                 return
-            self._clear(walk, stretch)
+            self._clear(stretch)
 
     @property
     def _size(self) -> int:
@@ -121,11 +122,11 @@ class Run:
         is_late = seconds is not None and self.done.seconds >= seconds
         return is_late or self._size == 0 or self._options.stop.is_set()
 
-    def _clear(self, walk: Walk, stretch: Stretch) -> None:
+    def _clear(self, stretch: Stretch) -> None:
         may_hold_more = not stretch.is_empty
         while may_hold_more and not self._is_enough():
             size = self._size
-            deleted = self._batch(walk, stretch, size)
+            deleted = self._batch(stretch, size)
             may_hold_more = self._is_full(stretch, deleted, size)
             if deleted:
                 self._report(deleted, stretch.share)
@@ -133,10 +134,10 @@ class Run:
     def _is_full(self, stretch: Stretch, deleted: int, size: int) -> bool:
         return stretch.may_hold_more and deleted == size and not self._options.dry_run
 
-    def _batch(self, walk: Walk, stretch: Stretch, size: int) -> int:
+    def _batch(self, stretch: Stretch, size: int) -> int:
         if not self._options.dry_run:
-            return self._in_transaction(self._rows.delete, walk, stretch, size)
-        found = self._in_transaction(self._rows.count, walk, stretch)
+            return self._in_transaction(self._rows.delete, stretch, size)
+        found = self._in_transaction(self._rows.count, stretch)
         limit = self._options.limit
         return found if limit is None else min(found, limit - self.done.deleted)
 

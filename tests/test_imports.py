@@ -21,7 +21,8 @@ LAYERS = (
     {"expired_rows", "fields", "record"},
     {"access", "announcing", "extra_fields", "loading", "saving", "session_store"},
     {"lifecycle", "tweens", "watch"},
-    {"factory", "pruning", "request_store"},
+    {"factory", "request_store", "walks"},
+    {"pruning"},
     {"__init__", "scripts", "testing"},
 )
 

@@ -13,12 +13,20 @@ from sqlalchemy import BigInteger, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from pyramid_sqlsession import Pruned, SessionConflict, SessionMixin, SQLSessionError, expired_rows
+from pyramid_sqlsession import (
+    Pruned,
+    SessionConflict,
+    SessionMixin,
+    SQLSessionError,
+    expired_rows,
+    walks,
+)
 from pyramid_sqlsession import prune_sessions as prune
 from pyramid_sqlsession.events import SessionsPruned
-from pyramid_sqlsession.expired_rows import ExpiredRows, IndexWalk, KeyWalk, PageWalk, Walk
+from pyramid_sqlsession.expired_rows import ExpiredRows
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.pruning import REPETITIONS
+from pyramid_sqlsession.walks import IndexWalk, KeyWalk, PageWalk, Walk, choose_walk
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp, available_databases, only_on_sqlite
 from tests.harness.sessions import model_of, write_rows
@@ -37,7 +45,7 @@ on_postgresql = pytest.mark.parametrize(
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the rows are found: as where little has expired, or as where much has."""
     if request.param == "by the table":
-        monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
+        monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
     return str(request.param)
 
 
@@ -345,7 +353,7 @@ def test_numbers_that_make_no_sense_are_refused(app: App, option: str, value: fl
 def walk_of(app: App) -> Walk:
     rows = ExpiredRows(model_of(app.registry), Limits(DAY, None), 2**40)
     with app.engine.connect() as connection:
-        return rows.walk(connection)
+        return choose_walk(connection, rows)
 
 
 def test_the_index_is_used_where_little_has_expired(make_app: MakeApp, clock: Clock) -> None:
@@ -359,7 +367,7 @@ def test_the_table_is_read_where_much_has_expired(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each database in its own order."""
-    monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
+    monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
     app = make_app()
     fill(app, *expired(3))
     is_postgresql = app.engine.dialect.name == "postgresql"
@@ -370,8 +378,8 @@ def test_stretches_without_expired_rows_are_not_written_to(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Along the primary key, a look tells whether there is anything to do."""
-    monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
-    monkeypatch.setattr(expired_rows, "FINDS_PAGES_SINCE", (1000,))
+    monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
+    monkeypatch.setattr(walks, "FINDS_PAGES_SINCE", (1000,))
     app = make_app()
     fill(app, *expired(3), *(live(clock) for _ in range(12)))
     with app.statements() as seen:
@@ -383,8 +391,8 @@ def test_gaps_between_the_keys_take_no_batches(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However far the public ids have come."""
-    monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
-    monkeypatch.setattr(expired_rows, "FEW", 2**40)
+    monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
+    monkeypatch.setattr(walks, "FEW", 2**40)
     app = make_app()
     fill(app, {"id": 1}, {"id": 2**30})
     assert prune(app.registry, batch_size=1).batches == 2
@@ -395,7 +403,7 @@ def test_a_table_in_partitions_is_pruned_as_a_whole(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages are numbered in each of them anew, so the key leads the way."""
-    monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
+    monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
     app = make_app()
     app.execute("ALTER TABLE sessions RENAME TO template")
     app.execute("CREATE TABLE sessions (LIKE template INCLUDING DEFAULTS) PARTITION BY HASH (id)")
@@ -415,7 +423,7 @@ def test_pages_are_sized_by_what_the_database_has_counted(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After ANALYZE, as many as a batch fills; before, a guess."""
-    monkeypatch.setattr(expired_rows, "FEW_AT_LEAST", 0)
+    monkeypatch.setattr(walks, "FEW_AT_LEAST", 0)
     app = make_app()
     fill(app, *({"data": "x" * 1000} for _ in range(70)))
     before, after = Watcher(), Watcher()
@@ -458,12 +466,42 @@ def test_a_row_that_somebody_has_locked_is_left(app: App, clock: Clock) -> None:
 
 
 @on_servers
+def test_a_live_row_that_somebody_has_locked_keeps_nobody_waiting(
+    make_app: MakeApp, clock: Clock, way: str
+) -> None:
+    """A visitor's request may be long; what stands around its row is deleted meanwhile."""
+    app = make_app()
+    fill(app, *(row for _ in range(5) for row in ({}, live(clock))))
+    with app.probe.connect() as connection:
+        connection.execute(text("SELECT id FROM sessions WHERE id = 4 FOR UPDATE"))
+        assert prune(app.registry).deleted == 5
+        connection.rollback()
+    assert ids(app) == [2, 4, 6, 8, 10]
+
+
+@on_servers
+def test_mysql_which_can_only_skip_what_it_selects_locks_first(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its DELETE would wait for the rows of others."""
+    name_of = expired_rows._name
+    names = {"postgresql": "postgresql", "mariadb": "mysql"}
+    monkeypatch.setattr(expired_rows, "_name", lambda dialect: names[name_of(dialect)])
+    fill(app, *expired(5))
+    with app.probe.connect() as connection:
+        connection.execute(text("SELECT id FROM sessions WHERE id = 3 FOR UPDATE"))
+        assert prune(app.registry).deleted == 4
+        connection.rollback()
+    assert ids(app) == [3]
+
+
+@on_servers
 def test_an_old_server_that_cannot_skip_rows_is_pruned_too(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits for the locks of others."""
     monkeypatch.setattr(expired_rows, "SKIPS_LOCKED_SINCE", {})
-    monkeypatch.setattr(expired_rows, "FINDS_PAGES_SINCE", (1000,))
+    monkeypatch.setattr(walks, "FINDS_PAGES_SINCE", (1000,))
     fill(app, *expired(12))
     with app.statements() as seen:
         assert prune(app.registry, batch_size=5).deleted == 12

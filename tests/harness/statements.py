@@ -40,7 +40,12 @@ class Statements:
     @property
     def of_session(self) -> dict[str, int]:
         """How many statements of each kind there were on the session table."""
-        return dict(Counter(text.split()[0].upper() for text in self.session_texts))
+        return dict(Counter(_kind(text) for text in self.session_texts))
+
+
+def _kind(text: str) -> str:
+    statement = re.sub("^SET STATEMENT .*? FOR ", "", text)  # which MariaDB has before another
+    return statement.split()[0].upper()
 
 
 _recorders: list[Statements] = []
