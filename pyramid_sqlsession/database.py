@@ -78,6 +78,18 @@ class ApplicationDatabase:
 class CommitsLast(SessionDataManager):  # type: ignore[misc]  # an untyped package has it
     """Lets the application's data go first: if they are refused, ours are not committed."""
 
+    def tpc_vote(self, transaction: Any) -> None:
+        """Commit; throw away a connection that could not.
+
+        A locked SQLite leaves the transaction open, and SQLAlchemy's Session would give it to the
+        pool: the next request would find the lock taken, or commit what this one had written.
+        """
+        try:
+            super().tpc_vote(transaction)
+        except BaseException:
+            self.session.invalidate()
+            raise
+
     def sortKey(self) -> str:  # noqa: N802 - IDataManager
         """Sort behind every database of the application."""
         return f"~~{super().sortKey()}"

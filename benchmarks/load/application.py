@@ -86,6 +86,7 @@ def make_application(engine: Engine, variant: str) -> Wsgi:
         "sqlsession.on_conflict": variant,
         "sqlsession.additional_fields": {"user_id": Column(String(60), index=True)},
         "sqlsession.extend_default_fields": _fields,
+        "sqlsession.touch_interval": "1s",  # far more often than usual, to meet the saves
         "sqlsession.prune_interval": "10s",
     }
     config = Configurator(settings=settings)
