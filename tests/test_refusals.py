@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from pyramid_sqlsession import SessionConflict
 from tests.engines import connecting_engines
 from tests.harness import App, Database, MakeApp, Note, available_databases
+from tests.servers import wait_until
 
 SERVERS = [name for name in available_databases() if name != "sqlite"]
 
@@ -123,14 +124,22 @@ def test_a_row_that_may_not_be_read_now_is_a_conflict(make_app: MakeApp) -> None
 # A deadlock
 
 
-# PostgreSQL lets the one who first looks for deadlocks give way, MariaDB the one who wrote less.
-GIVING_WAY = {"postgresql": {"options": "-c deadlock_timeout=200ms"}, "mariadb": {}}
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 class Somebody:
-    """Holds the session's row and then wants the note, which the request holds."""
+    """Holds the session's row and then wants the note, which the request holds.
 
-    def __init__(self, app: App) -> None:
+    PostgreSQL lets the one who has waited for a second give way, MariaDB the one who wrote less:
+    in both cases the request.
+    """
+
+    def __init__(self, app: App, database: Database) -> None:
+        self.probe = app.session_probe
+        self.comes_second = database.name == "postgresql"
         self.connection: Connection = app.session_probe.connect()
         self.wanting = threading.Thread(target=self._want_the_note)
 
@@ -141,8 +150,14 @@ class Somebody:
         self.wanting.start()
 
     def _want_the_note(self) -> None:
+        if self.comes_second:
+            wait_until(self._sees_the_request_wait, "the request to want the row")
         self.connection.execute(text("UPDATE notes SET text = 'theirs' WHERE text = 'note'"))
         self.connection.rollback()
+
+    def _sees_the_request_wait(self) -> bool:
+        with self.probe.connect() as onlooker:
+            return bool(onlooker.execute(text(WAITING)).scalar())
 
     def let_go(self) -> None:
         self.wanting.join(timeout=30)
@@ -160,7 +175,7 @@ def somebody(make_app: MakeApp) -> Iterator[list[Somebody]]:
 
 @only_on_servers
 def test_a_deadlock_is_got_over_by_a_repetition(
-    make_app: MakeApp, database_name: str, somebody: list[Somebody]
+    make_app: MakeApp, database: Database, somebody: list[Somebody]
 ) -> None:
     """Our request gives way, and comes again when the other is through."""
 
@@ -171,15 +186,11 @@ def test_a_deadlock_is_got_over_by_a_repetition(
         request.dbsession.flush()
         attempt: int = request.environ["retry.attempt"]
         if attempt == 0:
-            somebody.append(Somebody(app))
+            somebody.append(Somebody(app, database))
             somebody[0].take_the_row()
         return attempt
 
-    app = make_app(
-        views={"/": view},
-        includes=["pyramid_retry"],
-        engine_options={"connect_args": GIVING_WAY[database_name]},
-    )
+    app = make_app(views={"/": view}, includes=["pyramid_retry"])
     app.execute("INSERT INTO notes (text) VALUES ('note')")
     app.get("/write?x=1")
     assert app.get("/").json == 1

@@ -12,16 +12,29 @@ from pathlib import Path
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from benchmarks.load.application import VARIANTS, Base, make_application, make_engine
+from benchmarks.load.application import (
+    VARIANTS,
+    Base,
+    Note,
+    make_application,
+    make_engine,
+    table_of,
+)
 
+TABLES = [Note.__tablename__, *map(table_of, VARIANTS)]
 VARIABLES = {"postgresql": "SQLSESSION_POSTGRESQL_URL", "mariadb": "SQLSESSION_MARIADB_URL"}
-OPEN_TRANSACTIONS = {
-    "postgresql": """
-        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'""",
-    "mariadb": """
-        SELECT count(*) FROM information_schema.innodb_trx
-        JOIN information_schema.processlist ON id = trx_mysql_thread_id WHERE db = DATABASE()""",
+OPEN_TRANSACTIONS = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'
+"""
+# What is refused as long as somebody has a transaction open: on SQLite one that writes, on MariaDB
+# one that has as much as looked at a table.
+REFUSED = {
+    "sqlite": ("PRAGMA busy_timeout = 2000", "BEGIN IMMEDIATE"),
+    "mariadb": (
+        "SET lock_wait_timeout = 2",
+        f"LOCK TABLES {', '.join(f'{table} WRITE' for table in TABLES)}",
+    ),
 }
 
 
@@ -51,7 +64,7 @@ def _empty_file() -> Iterator[str]:
 @contextmanager
 def _empty_database(name: str) -> Iterator[str]:
     url = make_url(os.environ[VARIABLES[name]])
-    own = url.set(database=f"load_{uuid.uuid4().hex[:8]}")
+    own = url.set(database=f"{url.database}_{uuid.uuid4().hex[:8]}")
     server = create_engine(
         url.set(database="postgres" if name == "postgresql" else None),
         isolation_level="AUTOCOMMIT",
@@ -67,13 +80,15 @@ def _empty_database(name: str) -> Iterator[str]:
 
 
 def open_transactions(engine: Engine, name: str) -> int:
-    """Count the transactions that somebody left open; on SQLite, whether the lock is taken."""
+    """Count the transactions that somebody left open; only PostgreSQL tells of more than one."""
     with engine.connect() as connection:
-        if name != "sqlite":
-            return int(connection.execute(text(OPEN_TRANSACTIONS[name])).scalar_one())
-        connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+        if name == "postgresql":
+            return int(connection.execute(text(OPEN_TRANSACTIONS)).scalar_one())
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for statement in REFUSED[name]:
+                connection.exec_driver_sql(statement)
         except OperationalError:
             return 1
-        return 0
+        finally:
+            connection.invalidate()  # with its settings and locks
+    return 0
