@@ -125,8 +125,8 @@ def _ignored(engine: Engine) -> Engine:
 
 
 def _execute(url: URL, *statements: str) -> None:
-    engine = _probe_engine(url).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _probe_engine(url).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
         for statement in statements:
             connection.exec_driver_sql(statement)
 
