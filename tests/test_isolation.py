@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ LEVELS = {
     "postgresql": ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"],
     "mariadb": ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"],
 }
-at_every_level = pytest.mark.parametrize(
-    ("database_name", "level"),
-    [(name, level) for name in available_databases() for level in LEVELS[name]],
+PAIRS = [(name, level) for name in available_databases() for level in LEVELS[name]]
+at_every_level = pytest.mark.parametrize(("database_name", "level"), PAIRS)
+# At its highest level MariaDB locks what is read: nobody writes before the reader is done.
+where_readers_hinder_nobody = pytest.mark.parametrize(
+    ("database_name", "level"), [pair for pair in PAIRS if pair != ("mariadb", "SERIALIZABLE")]
 )
 PATIENTLY = {"retry.attempts": "200"}
 SEED = {"x": 0, "y": 0}
@@ -105,6 +108,27 @@ def test_at_every_isolation_level_a_logout_wins(make_app: MakeApp, level: str) -
     views = having_read_together(leave, set_y_if_there_is_any)
     app = retrying_app(make_app, views, engine_options={"isolation_level": level})
     at_once(app, ["/0", "/1"])
+    assert app.rows() == []
+
+
+@where_readers_hinder_nobody
+def test_a_logout_that_is_overtaken_wins_though_nobody_repeats_it(
+    make_app: MakeApp, level: str
+) -> None:
+    """Where the database refuses to delete what changed meanwhile, that is done aside."""
+
+    def leave_overtaken(request: Any) -> None:
+        leave(request)
+        browser = app.another_browser()
+        browser.plant(str(app.browser.cookie))
+        browser.get("/write?y=1")
+
+    app = make_app(
+        views={"/": leave_overtaken, "/seed": seed}, engine_options={"isolation_level": level}
+    )
+    app.get("/seed")
+    with suppress(SessionConflict):
+        app.get("/")
     assert app.rows() == []
 
 
@@ -225,6 +249,25 @@ def test_a_transaction_that_we_cannot_begin_is_a_conflict(
     else:
         with pytest.raises(SessionConflict):
             app.get("/")
+
+
+@only_on_sqlite
+def test_a_look_aside_that_we_cannot_begin_is_a_conflict_too(make_app: MakeApp) -> None:
+    """Without a transaction of the request's there is one for each look."""
+
+    def read(request: Any) -> None:
+        somebody_writing(app, request)
+        request.session.get("x")
+
+    app = make_app(
+        views={"/": read, "/seed": seed},
+        tm=False,
+        engine_options={"connect_args": IMPATIENT["sqlite"]},
+    )
+    begin_with(app, "BEGIN IMMEDIATE")
+    app.get("/seed")
+    with pytest.raises(SessionConflict):
+        app.get("/")
 
 
 @only_on_sqlite
