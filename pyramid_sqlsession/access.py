@@ -17,7 +17,7 @@ from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.record import Change, Record, Stored
 from pyramid_sqlsession.saving import Saver
-from pyramid_sqlsession.store import SessionRows, found_broken, is_retryable
+from pyramid_sqlsession.store import SessionRows, found_broken, may_pass, was_rolled_back
 from pyramid_sqlsession.transactions import kept_with, live_transaction
 
 ATTEMPTS = 3  # of a save aside, which nobody else can repeat
@@ -70,13 +70,16 @@ class Access:
         """Read on a connection that sees what this request has written, if there is one."""
         if self._reads_in(live_transaction(self._request)):
             try:
-                return read(self._joined().connection(self._rows.model))
+                return read(self._connection())
             except DBAPIError as error:
                 # A statement of the application failed before ours: what is committed can still
                 # be read.
                 if not found_broken(error):
                     raise
-        with short_transaction(self._database.bind(self._request)) as connection:
+        with (
+            self._rows.explaining(),
+            short_transaction(self._database.bind(self._request)) as connection,
+        ):
             return read(connection)
 
     def _reads_in(self, transaction: Any) -> bool:
@@ -97,10 +100,15 @@ class Access:
 
         After a failure it is tried whether a statement of the application has broken it.
         """
-        joined = self._joined()
-        if not joined.is_usable():
+        if not self._joined().is_usable():
             return False
-        return not after_failure or self._rows.can_query(joined.connection(self._rows.model))
+        return not after_failure or self._rows.can_query(self._connection())
+
+    def may_pass(self, error: BaseException | None) -> bool:
+        """Whether a commit that failed like this left nothing, and may pass when repeated."""
+        if not isinstance(error, DBAPIError) or error.statement is not None:
+            return False
+        return self._database.is_committed_whole and was_rolled_back(error)
 
     def save(self, record: Record, change: Change, *, on_conflict: str) -> None:
         """Save in the request's transaction."""
@@ -109,11 +117,16 @@ class Access:
         saver.write(connection, change, now=expiry.now(), on_conflict=on_conflict)
 
     def _connection_for_writing(self) -> Connection:
-        joined = self._joined()
-        connection = joined.connection(self._rows.model)
+        connection = self._connection()
         # Said before writing: what is written must never be taken for a read.
-        zope.sqlalchemy.mark_changed(joined.dbsession, transaction_manager=self._request.tm)
+        dbsession = self._joined().dbsession
+        zope.sqlalchemy.mark_changed(dbsession, transaction_manager=self._request.tm)
         return connection
+
+    def _connection(self) -> Connection:
+        """Return that of the request's transaction, which may be begun on our account."""
+        with self._rows.explaining():
+            return self._joined().connection(self._rows.model)
 
     def save_late(self, record: Record, change: Change) -> None:
         """Save when the request's own transaction is over.
@@ -151,7 +164,7 @@ class Access:
             except (SessionConflict, DBAPIError) as error:
                 record.settle_rollback()
                 waited = expiry.stopwatch() - begun > LONGEST_WAIT
-                if attempts == ATTEMPTS or waited or not _may_pass(error):
+                if attempts == ATTEMPTS or waited or not may_pass(error):
                     raise
             else:
                 record.settle_commit()
@@ -174,7 +187,3 @@ class Access:
             joined = Joined(self._database.dbsession(self._request))
             transaction.set_data(self._database, joined)
         return joined
-
-
-def _may_pass(error: SessionConflict | DBAPIError) -> bool:
-    return not isinstance(error, DBAPIError) or is_retryable(error)

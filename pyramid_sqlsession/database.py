@@ -32,6 +32,7 @@ class Database(Protocol):
     """Where the rows of sessions are reached from a request."""
 
     is_one_connection: bool  # which requests take turns to use
+    is_committed_whole: bool  # with the application's data, all or nothing
 
     def dbsession(self, request: Request) -> Session:
         """Return a dbsession that is joined to the transaction of `request.tm`."""
@@ -44,6 +45,7 @@ class ApplicationDatabase:
     """The dbsession that the application keeps on its requests."""
 
     is_one_connection = False
+    is_committed_whole = True
 
     def __init__(
         self, dbsession: str | Callable[[Request], Any], model: type[SessionMixin]
@@ -76,6 +78,18 @@ class ApplicationDatabase:
 class CommitsLast(SessionDataManager):  # type: ignore[misc]  # an untyped package has it
     """Lets the application's data go first: if they are refused, ours are not committed."""
 
+    def tpc_vote(self, transaction: Any) -> None:
+        """Commit; throw away a connection that could not.
+
+        A locked SQLite leaves the transaction open, and SQLAlchemy's Session would give it to the
+        pool: the next request would find the lock taken, or commit what this one had written.
+        """
+        try:
+            super().tpc_vote(transaction)
+        except BaseException:
+            self.session.invalidate()
+            raise
+
     def sortKey(self) -> str:  # noqa: N802 - IDataManager
         """Sort behind every database of the application."""
         return f"~~{super().sortKey()}"
@@ -83,6 +97,8 @@ class CommitsLast(SessionDataManager):  # type: ignore[misc]  # an untyped packa
 
 class OwnDatabase:
     """An engine of our own, for applications without SQLAlchemy or with a database apart."""
+
+    is_committed_whole = False  # the application's data may be, when ours are refused
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         url = make_url(options["url"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +41,7 @@ Values = dict[Column[Any], Any]
 
 RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialisation, deadlock, lock not available
 RETRYABLE_MYSQL_ERRORS = {1020, 1205, 1213}  # record has changed, lock wait timeout, deadlock
+ROLLED_BACK = {"40001", "40P01", 1213}
 BROKEN_TRANSACTION = "25P02"
 NO_SUCH_TABLE = ("42P01", 1146)
 NO_SUCH_DATABASE = ("3D000", 1049)
@@ -236,8 +238,14 @@ class SessionRows:
     def _execute(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any]
     ) -> CursorResult[Any]:
-        try:
+        with self.explaining():
             return connection.execute(statement, values)
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Raise our own error for one of the database's, if there is one that says more."""
+        try:
+            yield
         except DBAPIError as error:
             known = explained(error, self.table)
             if known is None:
@@ -286,6 +294,15 @@ def is_retryable(error: DBAPIError) -> bool:
     if code in RETRYABLE_SQLSTATES or code in RETRYABLE_MYSQL_ERRORS:
         return True
     return "database is locked" in str(error.orig) or "table is locked" in str(error.orig)
+
+
+def was_rolled_back(error: DBAPIError) -> bool:
+    """Whether it is retryable, and the database has rolled back the whole transaction.
+
+    A commit for which SQLite is locked is not: the transaction stays open, and SQLAlchemy's
+    Session hands the connection back to its pool like that.
+    """
+    return _code(error) in ROLLED_BACK
 
 
 def unreachable(error: DBAPIError, url: URL) -> SQLSessionError:

@@ -9,7 +9,7 @@ from transaction.interfaces import IDataManager, NoTransaction
 from zope.interface import implementer
 
 try:
-    from pyramid_retry import is_error_retryable, is_last_attempt
+    from pyramid_retry import is_error_retryable, is_last_attempt, mark_error_retryable
 except ImportError:  # pragma: no cover - the tests have it; without it nothing is repeated
 
     def is_error_retryable(request: Request, exc: BaseException) -> bool:  # noqa: ARG001 - its form
@@ -20,9 +20,13 @@ except ImportError:  # pragma: no cover - the tests have it; without it nothing 
         """Tell that nobody repeats the request."""
         return True
 
+    def mark_error_retryable(error: BaseException) -> None:
+        """Tell nobody."""
+
 
 __all__ = [
     "COMMITTED",
+    "COMMITTING",
     "FailedSave",
     "is_announced",
     "is_error_retryable",
@@ -30,10 +34,12 @@ __all__ = [
     "is_live",
     "kept_with",
     "live_transaction",
+    "mark_error_retryable",
 ]
 
 ANNOUNCED = ("tm.active", "repoze.tm.active")
 COMMITTED = "Committed"
+COMMITTING = "Committing"
 LIVE = ("Active", "Doomed")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +17,12 @@ from pyramid_sqlsession.record import Change, Record
 from pyramid_sqlsession.settings import SessionSettings
 from pyramid_sqlsession.transactions import (
     COMMITTED,
+    COMMITTING,
     FailedSave,
     is_announced,
     is_live,
     live_transaction,
+    mark_error_retryable,
 )
 
 log = logging.getLogger(__name__)
@@ -128,7 +131,17 @@ class Watch:
         if transaction.status == COMMITTED:
             self.record.settle_commit()
         else:
+            if transaction.status == COMMITTING:
+                self._excuse(sys.exc_info()[1])
             self._roll_back(raised=self.has_failed())
+
+    def _excuse(self, error: BaseException | None) -> None:
+        """Let pyramid_retry repeat what only the commit found to collide.
+
+        pyramid_tm asks the data managers about the errors of a commit when they are gone.
+        """
+        if self.access.may_pass(error):
+            mark_error_retryable(error)
 
     def has_failed(self) -> bool:
         """Whether the view raised, or something after it."""

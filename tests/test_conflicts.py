@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from webtest import TestApp
 
 from pyramid_sqlsession import SessionConflict
 from tests.harness import App, Browser, Clock, MakeApp, Note, available_databases
@@ -398,98 +395,6 @@ def test_when_all_attempts_meet_a_conflict_the_exception_view_answers(make_app: 
     assert app.get("/").json == "answered"
     assert data(app) == {**SEEDED, "x": 3}
     assert app.notes() == []
-
-
-# Two connections at the very same time
-
-
-LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
-
-
-def at_once(app: App, *paths: str) -> list[Any]:
-    """Ask for the paths in threads of their own, with the first browser's cookie."""
-
-    def visit(path: str) -> Any:
-        browser = TestApp(app.wsgi)
-        browser.set_cookie(app.cookie_name, str(app.browser.cookie))
-        return browser.get(path)
-
-    with ThreadPoolExecutor(len(paths)) as threads:
-        return list(threads.map(visit, paths))
-
-
-def waiting_for_the_other(act: Act, together: threading.Barrier) -> Act:
-    """Act when both requests have read the session; a repeated attempt does not wait."""
-
-    def view(request: Any) -> None:
-        request.session.get("x")
-        if request.environ["retry.attempt"] == 0:
-            together.wait()
-        act(request)
-
-    return view
-
-
-@only_on_servers
-@pytest.mark.parametrize("level", LEVELS)
-def test_at_every_isolation_level_the_changes_of_both_survive(
-    make_app: MakeApp, level: str
-) -> None:
-    """Merged, or repeated where the database refuses to merge."""
-    together = threading.Barrier(2, timeout=30)
-    app = make_app(
-        views={
-            "/seed": seed,
-            "/x": waiting_for_the_other(set_x, together),
-            "/y": waiting_for_the_other(set_y, together),
-        },
-        includes=["pyramid_retry"],
-        settings={"retry.attempts": "10"},
-        engine_options={"isolation_level": level},
-    )
-    app.get("/seed")
-    responses = at_once(app, "/x", "/y")
-    assert [app.set_cookies(response) for response in responses] == [[], []]
-    assert data(app) == {**SEEDED, "x": 1, "y": 1}
-
-
-@only_on_servers
-@pytest.mark.parametrize("level", LEVELS)
-def test_at_every_isolation_level_a_logout_wins(make_app: MakeApp, level: str) -> None:
-    """Whether it is first or second, the session does not come back."""
-    together = threading.Barrier(2, timeout=30)
-
-    def write(request: Any) -> None:
-        if "x" in request.session:
-            request.session["y"] = 1
-
-    app = make_app(
-        views={
-            "/seed": seed,
-            "/leave": waiting_for_the_other(leave, together),
-            "/write": waiting_for_the_other(write, together),
-        },
-        includes=["pyramid_retry"],
-        settings={"retry.attempts": "10"},
-        engine_options={"isolation_level": level},
-    )
-    app.get("/seed")
-    at_once(app, "/leave", "/write")
-    assert app.rows() == []
-
-
-@pytest.mark.parametrize("threads", [10])
-def test_parallel_increments_of_one_counter_add_up(make_app: MakeApp, threads: int) -> None:
-    """With `on_conflict = retry` and enough attempts, none is lost."""
-    app = make_app(
-        views={"/": count, "/seed": seed},
-        includes=["pyramid_retry"],
-        settings={**RETRY, "retry.attempts": "200"},
-    )
-    app.get("/seed")
-    for _ in range(5):
-        at_once(app, *["/"] * threads)
-    assert data(app)["x"] == 5 * threads
 
 
 # A database that is locked

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import zope.sqlalchemy
 from pyramid.exceptions import ConfigurationError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from tests.engines import connecting_engines
 from tests.harness import Database, MakeApp, Note, only_on_sqlite, over_both_managers
 from tests.harness.marks import THREAD_LOCAL
 
@@ -89,3 +91,22 @@ def test_options_that_make_no_engine_are_refused_at_start_up(
     name = f"sqlsession.sqlalchemy.{option}"
     with pytest.raises(ConfigurationError, match=name):
         make_app(own_engine=True, settings={name: value})
+
+
+@only_on_sqlite
+def test_a_commit_that_finds_sqlite_locked_leaves_nothing_open(
+    make_app: MakeApp, database: Database
+) -> None:
+    """The lock is free again, and the next commit does not take the refused change along."""
+    url = f"{database.session_url}?timeout=0.1"
+    with connecting_engines():
+        app = make_app(own_engine=True, settings={"sqlsession.sqlalchemy.url": url})
+        app.get("/write?x=1")
+        with app.session_probe.connect() as reader:  # a writer waits for those who still read
+            reader.exec_driver_sql("BEGIN")
+            reader.exec_driver_sql("SELECT * FROM sessions")
+            with pytest.raises(OperationalError, match="locked"):
+                app.get("/write?x=refused")
+        app.execute("UPDATE sessions SET accessed = accessed")
+        app.get("/write?y=2")
+    assert [row.data for row in app.rows()] == [{"x": "1", "y": "2"}]

@@ -166,6 +166,23 @@ def test_a_request_costs_what_the_table_says(make_app: MakeApp, scene: Scene, tm
     check_costs(make_app, scene, tm=tm)
 
 
+@pytest.mark.parametrize("view", [read, write, append, leave])
+def test_being_ready_to_merge_costs_no_statement(
+    make_app: MakeApp, view: Callable[[Any], Any]
+) -> None:
+    """What nobody disturbs is sent word by word as where nothing is merged."""
+    sent = []
+    for on_conflict in ("merge", "retry"):
+        app = make_app(
+            views={"/": view, "/seed": seed}, settings={"sqlsession.on_conflict": on_conflict}
+        )
+        app.get("/seed")
+        with app.statements() as seen:
+            app.get("/")
+        sent.append(seen.log)
+    assert sent[0] == sent[1] != []
+
+
 FORGED = ["A" * 43, f"{'A' * 43}.{'A' * 43}"]
 
 

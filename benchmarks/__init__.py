@@ -1,0 +1,1 @@
+"""Programs that measure; `README.rst` has what they showed."""

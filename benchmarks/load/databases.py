@@ -1,0 +1,94 @@
+"""Databases for one run each, and what connections a run has left in them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from benchmarks.load.application import (
+    VARIANTS,
+    Base,
+    Note,
+    make_application,
+    make_engine,
+    table_of,
+)
+
+TABLES = [Note.__tablename__, *map(table_of, VARIANTS)]
+VARIABLES = {"postgresql": "SQLSESSION_POSTGRESQL_URL", "mariadb": "SQLSESSION_MARIADB_URL"}
+OPEN_TRANSACTIONS = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'
+"""
+# What is refused as long as somebody has a transaction open: on SQLite one that writes, on MariaDB
+# one that has as much as looked at a table.
+REFUSED = {
+    "sqlite": ("PRAGMA busy_timeout = 2000", "BEGIN IMMEDIATE"),
+    "mariadb": (
+        "SET lock_wait_timeout = 2",
+        f"LOCK TABLES {', '.join(f'{table} WRITE' for table in TABLES)}",
+    ),
+}
+
+
+def available() -> list[str]:
+    """Name the databases that the environment offers."""
+    return ["sqlite", *(name for name, variable in VARIABLES.items() if os.environ.get(variable))]
+
+
+@contextmanager
+def throw_away(name: str) -> Iterator[str]:
+    """Lend the URL of a database with the tables that are needed."""
+    with _empty_file() if name == "sqlite" else _empty_database(name) as url:
+        engine = make_engine(url)
+        Base.metadata.create_all(engine)
+        for variant in VARIANTS:
+            make_application(engine, variant)  # creates its table
+        engine.dispose()
+        yield url
+
+
+@contextmanager
+def _empty_file() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{Path(folder) / 'load.sqlite'}"
+
+
+@contextmanager
+def _empty_database(name: str) -> Iterator[str]:
+    url = make_url(os.environ[VARIABLES[name]])
+    own = url.set(database=f"{url.database}_{uuid.uuid4().hex[:8]}")
+    server = create_engine(
+        url.set(database="postgres" if name == "postgresql" else None),
+        isolation_level="AUTOCOMMIT",
+    )
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {own.database}"))
+    try:
+        yield own.render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {own.database}"))
+        server.dispose()
+
+
+def open_transactions(engine: Engine, name: str) -> int:
+    """Count the transactions that somebody left open; only PostgreSQL tells of more than one."""
+    with engine.connect() as connection:
+        if name == "postgresql":
+            return int(connection.execute(text(OPEN_TRANSACTIONS)).scalar_one())
+        try:
+            for statement in REFUSED[name]:
+                connection.exec_driver_sql(statement)
+        except OperationalError:
+            return 1
+        finally:
+            connection.invalidate()  # with its settings and locks
+    return 0

@@ -1,0 +1,73 @@
+"""Requests over connections that are kept, and a cookie jar for one cookie."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from http.cookies import SimpleCookie
+from typing import Any
+
+PATIENCE = 60.0  # seconds for one answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; `cookie` is the session's: empty when deleted, None when untouched."""
+
+    status: int
+    body: Any
+    cookie: str | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the request was acknowledged."""
+        return self.status == HTTPStatus.OK
+
+
+class Wire:
+    """One connection."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def send(self, path: str, cookie: str | None) -> Answer:
+        """Send a request; raise `OSError` when there is no answer."""
+        headers = {"Cookie": f"session={cookie}"} if cookie else {}
+        try:
+            self._connection.request("POST", path, headers=headers)
+            response = self._connection.getresponse()
+            text = response.read()
+        except HTTPException as error:
+            self._connection.close()
+            raise ConnectionError from error
+        except OSError:
+            self._connection.close()
+            raise
+        body = json.loads(text) if response.status == HTTPStatus.OK else None
+        return Answer(response.status, body, _session_cookie(response.headers.get("Set-Cookie")))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+def _session_cookie(header: str | None) -> str | None:
+    morsel = SimpleCookie(header or "").get("session")
+    return None if morsel is None else morsel.value
+
+
+class Wires(threading.local):
+    """A connection for each thread that asks."""
+
+    def __init__(self, port: int) -> None:
+        self._wire = Wire(port)
+
+    def send(self, path: str, cookie: str | None) -> Answer:
+        """Send a request; one that got no answer is answered with status 0."""
+        try:
+            return self._wire.send(path, cookie)
+        except OSError:
+            return Answer(0, None, None)
