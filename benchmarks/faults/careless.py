@@ -37,7 +37,8 @@ def _move_times_back() -> None:
 
     def init(rows: Any, *more: Any) -> None:
         careful(rows, *more)
-        rows._save = rows._save.values({"accessed": bindparam("new_accessed")})
+        used = {"accessed": bindparam("new_accessed")}
+        rows._save = rows._save.values(used)  # noqa: SLF001 - it is broken anyway
 
     vars(saving)["max"] = lambda _before, now: now
     broken: Any = SessionRows

@@ -28,7 +28,6 @@ class Gate(Budget):
 
     def __init__(self, requests: int) -> None:
         super().__init__(requests)
-        self._requests = requests
         self._open = threading.Event()
         self._open.set()
 
@@ -39,7 +38,7 @@ class Gate(Budget):
 
     def wait_for(self, share: float) -> None:
         """Return when so much of the budget is spent."""
-        while self._left > (1 - share) * self._requests:
+        while self.share < share:
             time.sleep(0.01)
 
     @contextmanager

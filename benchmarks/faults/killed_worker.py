@@ -10,6 +10,7 @@ from benchmarks.load.life import Life
 from benchmarks.load.visiting import Visitor
 
 DEATHS = 0.02  # of the turns
+LAST = 0.8  # of the load; then it must recover
 
 
 class Killer(Visitor):
@@ -17,7 +18,7 @@ class Killer(Visitor):
 
     def _work(self, life: Life) -> bool:
         """Change nothing in the end, neither the session nor the application's data."""
-        if self._choose.random() > DEATHS:
+        if self._choose.random() > DEATHS or self._budget.share > LAST:
             return super()._work(life)
         token = next(self._tokens)
         what = self._choose.choice([f"add?key={token}&", "login?", "logout?"])
