@@ -34,7 +34,11 @@ def serve() -> Wsgi:
         event.listen(Session, "after_commit", _die_if_asked)
     else:
         event.listen(Engine, "commit", _die_if_asked)  # called when all is flushed, just before
-    shop = careless.break_shop(application.serve(), way)
+    if way == "times":
+        careless.move_times_back()
+    shop = application.serve()
+    if way == "answers":
+        shop = careless.acknowledging_everything(shop)
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Any:
         _doomed.now = DIE in environ["QUERY_STRING"]

@@ -11,33 +11,28 @@ from pyramid_sqlsession import saving
 from pyramid_sqlsession.store import SessionRows
 
 
-def break_shop(shop: Wsgi, way: str | None) -> Wsgi:
-    """Make the package, or the shop, do it."""
-    if way == "times":
-        _move_times_back()
-    return _acknowledging_everything(shop) if way == "answers" else shop
-
-
-def _acknowledging_everything(shop: Wsgi) -> Wsgi:
-    """Answer as if nothing had failed."""
+def acknowledging_everything(shop: Wsgi) -> Wsgi:
+    """Answer additions as if nothing had failed."""
 
     def acknowledge(environ: dict[str, Any], start_response: Any) -> Any:
         try:
             return shop(environ, start_response)
-        except Exception:  # noqa: BLE001 - that is what is careless
+        except Exception:
+            if environ["PATH_INFO"] != "/add":
+                raise
             start_response("200 OK", [("Content-Type", "application/json")])
             return [b"null"]
 
     return acknowledge
 
 
-def _move_times_back() -> None:
+def move_times_back() -> None:
     """Write down each use with the time that it is now, whatever was written before."""
     careful: Any = SessionRows.__init__
 
     def init(rows: Any, *more: Any) -> None:
         careful(rows, *more)
-        used = {"accessed": bindparam("new_accessed")}
+        used: dict[str, Any] = {"accessed": bindparam("new_accessed")}
         rows._save = rows._save.values(used)  # noqa: SLF001 - it is broken anyway
 
     vars(saving)["max"] = lambda _before, now: now

@@ -59,7 +59,8 @@ class Deploy(Fault):
         ):
             scene.budget.wait_for(share)
             new = scene.stack.enter_context(ExitStack())
-            scene.serve(new, self, **settings)
+            with scene.budget.closed():  # or little would be left of the load
+                scene.serve(new, self, **settings)
             scene.budget.wait_for(share + 0.3)  # both serve
             scene.ports.pop(0)
             time.sleep(REST)
