@@ -32,7 +32,7 @@ def move_times_back() -> None:
 
     def init(rows: Any, *more: Any) -> None:
         careful(rows, *more)
-        used: dict[str, Any] = {"accessed": bindparam("new_accessed")}
+        used: dict[Any, Any] = {rows.table.c.accessed: bindparam("new_accessed")}
         rows._save = rows._save.values(used)  # noqa: SLF001 - it is broken anyway
 
     vars(saving)["max"] = lambda _before, now: now

@@ -22,7 +22,7 @@ EXPIRATION = 2 * HOUR
 LONG_AGO = 6 * HOUR
 OLD_SESSIONS = 40
 
-FACTS = ("accessed", "version", "expires")
+FACTS = ("accessed", "version")
 Seen = dict[tuple[str, int, int], tuple[int, ...]]
 
 
