@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,6 +32,7 @@ from benchmarks.load.visiting import visit
 KINDS = (KilledServer, CutConnections, FullDisk, KilledWorker, JumpingClock, Deploy)
 FAULTS: dict[str, type[Fault]] = {kind().name: kind for kind in KINDS}
 VISITORS = 8
+LOOKS = 5  # at what should not be there
 
 
 def main(argv: list[str]) -> int:
@@ -81,13 +82,23 @@ def run(fault: Fault, database: str, options: argparse.Namespace) -> Result:
         seconds = time.monotonic() - begun
         time.sleep(1.2 * PRUNE_INTERVAL)  # a pruner that failed is due again
         engine = make_engine(url)
-        left = open_transactions(engine, database)
-        in_use = sum(worker["in use"] for each in scene.servers for worker in each.statuses())
+        left = lasting(lambda: open_transactions(engine, database))
+        in_use = lasting(scene.in_use)
         count_all(journal, engine, Wires(scene.ports))
         engine.dispose()
         log = scene.log()
     pruners = log.count("are not deleted for now"), log.count("are deleted again")
     return Result(fault.name, database, fault.fails, journal, seconds, in_use, left, pruners)
+
+
+def lasting(count: Callable[[], int]) -> int:
+    """Count what is still there after a while: a pruner may be using it at any moment."""
+    counted = count()
+    for _ in range(LOOKS):
+        if counted:
+            time.sleep(PRUNE_INTERVAL / LOOKS)
+            counted = min(counted, count())
+    return counted
 
 
 @contextmanager

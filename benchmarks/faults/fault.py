@@ -93,6 +93,10 @@ class Scene:
         self.servers.append(server)
         return server
 
+    def in_use(self) -> int:
+        """Return how many connections the processes that run have taken out of their pools."""
+        return sum(worker["in use"] for server in self.servers for worker in server.statuses())
+
     def log(self) -> str:
         """Return what all processes have logged."""
         return "".join(path.read_text() for path in self.folder.glob("served*/log"))
