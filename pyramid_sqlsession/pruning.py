@@ -169,9 +169,16 @@ def _own_connection(bind: Bind) -> Iterator[Connection]:
         yield bind
         return
     with _connected(bind) as connection:
-        if connection.dialect.name in READ_COMMITTED:
+        if connection.dialect.name not in READ_COMMITTED:
+            yield connection
+            return
+        try:
             connection.execution_options(isolation_level="READ COMMITTED")
-        yield connection
+            yield connection
+        finally:
+            # SQLAlchemy would put the level back first: were the connection cut just then, its
+            # place in the pool would never be free again.
+            connection.invalidate()
 
 
 def _connected(engine: Engine) -> Connection:

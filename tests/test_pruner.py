@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread, current_thread
 from threading import enumerate as all_threads
+from typing import Any
 
 import pytest
 from pyramid.config import Configurator
@@ -361,3 +362,22 @@ def test_each_worker_of_a_server_that_forks_prunes(folder: Path) -> None:
         assert server.pid not in pruned_by(folder)
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    "database_name", [name for name in available_databases() if name != "sqlite"]
+)
+def test_a_connection_that_is_cut_in_the_end_frees_its_place_in_the_pool(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy loses the place when the connection's isolation level cannot be put back."""
+
+    def cut(connection: Any) -> None:
+        connection.close()
+        raise ConnectionResetError
+
+    app = make_app()
+    monkeypatch.setattr(app.engine.dialect, "reset_isolation_level", cut)
+    get_pruner(app.registry).try_to_prune(Event())
+    pool: Any = app.engine.pool
+    assert pool.checkedout() == 0
