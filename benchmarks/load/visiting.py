@@ -213,7 +213,8 @@ class Visitor:
     def _settle(
         self, life: Life, acts: Sequence[Act], answers: Sequence[Answer], *, is_certain: bool
     ) -> None:
-        for act, answer in zip(acts, answers, strict=True):
+        # What is certain first: messages may have been shown by what was not answered.
+        for act, answer in sorted(zip(acts, answers, strict=True), key=_is_uncertain):
             if answer.is_good and not isinstance(act, Show):
                 self.journal.tokens.append(act.token)
             if answer.is_good and is_certain:
@@ -237,6 +238,10 @@ class Visitor:
         if not all(answer.is_good for answer in answers):
             time.sleep(FRIGHT)
         return answers
+
+
+def _is_uncertain(asked: tuple[Act, Answer]) -> bool:
+    return not asked[1].is_good
 
 
 def visit(
