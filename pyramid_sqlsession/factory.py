@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pyramid_sqlsession.access import Access
 from pyramid_sqlsession.cookie import SessionCookie
-from pyramid_sqlsession.database import Bind, open_database, short_transaction
+from pyramid_sqlsession.database import Bind, open_database, passing_transaction
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.extra_fields import ExtraFields, FieldValues
 from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
@@ -81,7 +81,7 @@ class SQLSessionFactory:
         table = self._rows.table
         bind = self._database.bind(request)
         try:
-            with short_transaction(bind) as connection:
+            with passing_transaction(bind) as connection:
                 table.create(connection, checkfirst=True)
         except DBAPIError as error:
             if not _exists(table, bind):  # another process may have been faster

@@ -188,6 +188,20 @@ def test_a_table_that_is_there_is_left_as_it_is(make_app: MakeApp) -> None:
     assert second.get("/read").json == {"x": "1"}
 
 
+@pytest.mark.parametrize("own_engine", [False, True])
+def test_no_connection_is_left_for_processes_that_are_forked_later(
+    make_app: MakeApp, own_engine: bool
+) -> None:
+    """A pre-forking server that loads the application first would hand it to all of them."""
+    opened: list[object] = []
+    with connecting_engines() as engines:
+        make_app(own_engine=own_engine)
+        (engine,) = engines
+        event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+        engine.connect().close()
+    assert len(opened) == 1
+
+
 NAMES = [
     "http_session_table",
     "session",
