@@ -67,7 +67,7 @@ def run(name: str, options: argparse.Namespace) -> Result:
         engine = make_engine(url)
         left = open_transactions(engine, name)
         workers = server.statuses()
-        count_all(journal, engine, Wires(server.port))
+        count_all(journal, engine, Wires([server.port]))
         engine.dispose()
         if journal.failures:
             print(Path(folder, "log").read_text()[-5000:], file=sys.stderr)
@@ -82,7 +82,7 @@ def environment(url: str, options: argparse.Namespace) -> dict[str, str]:
 
 def visit(server: Server, options: argparse.Namespace) -> Journal:
     """Let visitors come until the requests are spent; every fourth repeats instead of merging."""
-    budget, wires = Budget(options.requests), Wires(server.port)
+    budget, wires = Budget(options.requests), Wires([server.port])
     visitors = [
         Visitor(number, "merge" if number % 4 else "retry", wires, budget)
         for number in range(options.visitors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -20,6 +21,7 @@ from benchmarks.load import careless
 from pyramid_sqlsession.events import SessionMerged
 
 URL, CARELESS, ISOLATION = "LOAD_URL", "LOAD_CARELESS", "LOAD_ISOLATION"  # the environment
+ENGINE, SETTINGS = "LOAD_ENGINE", "LOAD_SETTINGS"  # further options, as JSON
 THREADS = 4
 VARIANTS = ("merge", "retry")
 SLOWEST_VIEW = 0.01  # seconds between reading a session and saving it
@@ -45,12 +47,11 @@ def table_of(variant: str) -> str:
     return f"sessions_{variant}"
 
 
-def make_engine(url: str, isolation: str | None = None) -> Engine:
+def make_engine(url: str, isolation: str | None = None, **options: Any) -> Engine:
     """Connect as an application in production does; None is the database's own level."""
     level = {} if isolation is None else {"isolation_level": isolation}
-    engine = create_engine(
-        url, pool_size=THREADS, max_overflow=THREADS, pool_pre_ping=True, **level
-    )
+    usual = {"pool_size": THREADS, "max_overflow": THREADS, "pool_pre_ping": True}
+    engine = create_engine(url, **usual | level | options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _log_ahead)
     return engine
@@ -65,8 +66,10 @@ def serve() -> Wsgi:
     """Return what a worker serves, at a path that begins with the variant's name."""
     if CARELESS in os.environ:
         careless.WAYS[os.environ[CARELESS]]()
-    engine = make_engine(os.environ[URL], os.environ.get(ISOLATION))
-    applications = {variant: make_application(engine, variant) for variant in VARIANTS}
+    engine = make_engine(os.environ[URL], os.environ.get(ISOLATION), **_told(ENGINE))
+    applications = {
+        variant: make_application(engine, variant, **_told(SETTINGS)) for variant in VARIANTS
+    }
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Any:
         variant, _, path = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -76,8 +79,13 @@ def serve() -> Wsgi:
     return dispatch
 
 
-def make_application(engine: Engine, variant: str) -> Wsgi:
-    """Return one application; `variant` is its `on_conflict`."""
+def _told(variable: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(os.environ.get(variable, "{}"))
+    return told
+
+
+def make_application(engine: Engine, variant: str, **more: Any) -> Wsgi:
+    """Return one application; `variant` is its `on_conflict`, `more` are further settings."""
     settings = {
         "tm.manager_hook": "pyramid_tm.explicit_manager",
         "retry.attempts": "50",
@@ -88,6 +96,7 @@ def make_application(engine: Engine, variant: str) -> Wsgi:
         "sqlsession.extend_default_fields": _fields,
         "sqlsession.touch_interval": "1s",  # far more often than usual, to meet the saves
         "sqlsession.prune_interval": "10s",
+        **more,
     }
     config = Configurator(settings=settings)
     config.include("pyramid_tm")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.load.application import (
@@ -46,13 +46,18 @@ def available() -> list[str]:
 @contextmanager
 def throw_away(name: str) -> Iterator[str]:
     """Lend the URL of a database with the tables that are needed."""
-    with _empty_file() if name == "sqlite" else _empty_database(name) as url:
-        engine = make_engine(url)
-        Base.metadata.create_all(engine)
-        for variant in VARIANTS:
-            make_application(engine, variant)  # creates its table
-        engine.dispose()
+    with _empty_file() if name == "sqlite" else empty_database(os.environ[VARIABLES[name]]) as url:
+        make_tables(url)
         yield url
+
+
+def make_tables(url: str) -> None:
+    """Make the tables that are needed."""
+    engine = make_engine(url)
+    Base.metadata.create_all(engine)
+    for variant in VARIANTS:
+        make_application(engine, variant)  # creates its table
+    engine.dispose()
 
 
 @contextmanager
@@ -62,12 +67,14 @@ def _empty_file() -> Iterator[str]:
 
 
 @contextmanager
-def _empty_database(name: str) -> Iterator[str]:
-    url = make_url(os.environ[VARIABLES[name]])
+def empty_database(server_url: str) -> Iterator[str]:
+    """Lend the URL of a new database beside the one that is named."""
+    url = make_url(server_url)
     own = url.set(database=f"{url.database}_{uuid.uuid4().hex[:8]}")
     server = create_engine(
-        url.set(database="postgres" if name == "postgresql" else None),
+        url.set(database="postgres" if url.get_backend_name() == "postgresql" else None),
         isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,  # the server may be another process in the end
     )
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {own.database}"))
@@ -76,7 +83,6 @@ def _empty_database(name: str) -> Iterator[str]:
     finally:
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {own.database}"))
-        server.dispose()
 
 
 def open_transactions(engine: Engine, name: str) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -60,14 +62,17 @@ def _session_cookie(header: str | None) -> str | None:
 
 
 class Wires(threading.local):
-    """A connection for each thread that asks."""
+    """Connections for each thread that asks, to ports that may change meanwhile."""
 
-    def __init__(self, port: int) -> None:
-        self._wire = Wire(port)
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._ports = ports
+        self._wires: dict[int, Wire] = {}
 
     def send(self, path: str, cookie: str | None) -> Answer:
-        """Send a request; one that got no answer is answered with status 0."""
+        """Send a request to one of the ports; one that got no answer is answered with status 0."""
+        port = random.choice(self._ports)
+        wire = self._wires.setdefault(port, Wire(port))
         try:
-            return self._wire.send(path, cookie)
+            return wire.send(path, cookie)
         except OSError:
             return Answer(0, None, None)

@@ -18,16 +18,19 @@ from benchmarks.load.application import THREADS
 from benchmarks.load.http import Wire
 
 ROOT = Path(__file__).parents[2]
+SHOP = "benchmarks.load.application:serve()"
 PATIENCE = 30.0  # seconds for all workers to answer
 INTERVAL = 0.5  # seconds between two looks at the memory
 
 
 @contextmanager
-def served(told: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[Server]:
+def served(
+    told: Mapping[str, str], folder: Path, *, workers: int, application: str = SHOP
+) -> Iterator[Server]:
     """Serve the shop on a port of the loopback; `told` is environment, the log is in `folder`."""
-    port = _free_port()
+    port = free_port()
     command = [
-        *(sys.executable, "-m", "gunicorn", "benchmarks.load.application:serve()"),
+        *(sys.executable, "-m", "gunicorn", application),
         *("--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
         *("--worker-class", "gthread", "--threads", str(THREADS), "--keep-alive", "75"),
     ]
@@ -46,7 +49,8 @@ def served(told: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[S
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
