@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.load import careless
@@ -15,10 +14,9 @@ from benchmarks.load.application import CARELESS, ISOLATION, URL, make_engine
 from benchmarks.load.counting import count_all
 from benchmarks.load.databases import available, open_transactions, throw_away
 from benchmarks.load.http import Wires
-from benchmarks.load.journal import Journal, bound_together
 from benchmarks.load.report import Result, table
-from benchmarks.load.server import Memory, Server, served
-from benchmarks.load.visiting import Budget, Visitor
+from benchmarks.load.server import Memory, served
+from benchmarks.load.visiting import Budget, visit
 
 
 def main(argv: list[str]) -> int:
@@ -61,7 +59,7 @@ def run(name: str, options: argparse.Namespace) -> Result:
         memory = Memory(server)
         memory.start()
         begun = time.monotonic()
-        journal = visit(server, options)
+        journal = visit(Wires([server.port]), Budget(options.requests), visitors=options.visitors)
         seconds = time.monotonic() - begun
         quarters = memory.quarters()
         engine = make_engine(url)
@@ -80,23 +78,12 @@ def environment(url: str, options: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def visit(server: Server, options: argparse.Namespace) -> Journal:
-    """Let visitors come until the requests are spent; every fourth repeats instead of merging."""
-    budget, wires = Budget(options.requests), Wires([server.port])
-    visitors = [
-        Visitor(number, "merge" if number % 4 else "retry", wires, budget)
-        for number in range(options.visitors)
-    ]
-    with ThreadPoolExecutor(len(visitors)) as threads:
-        list(threads.map(Visitor.visit, visitors))
-    return bound_together(visitor.journal for visitor in visitors)
-
-
 def explain(result: Result) -> None:
     """Say what was wrong, a few of each."""
     journal = result.journal
     for kind, faults in (
         ("lost", journal.lost),
+        ("half done", journal.halves),
         ("revived", journal.resurrected),
         ("strange", journal.strange),
     ):

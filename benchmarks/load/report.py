@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from benchmarks.load.journal import Journal
 
@@ -28,7 +29,7 @@ class Result:
     def is_good(self) -> bool:
         """Whether nothing was lost, revived or leaked."""
         journal = self.journal
-        wrong = [*journal.lost, *journal.resurrected, *journal.strange]
+        wrong = [*journal.lost, *journal.halves, *journal.resurrected, *journal.strange]
         left = journal.failures + self.total("in use") + self.open_transactions
         return not wrong and left == 0 and len(self.workers) == self.expected_workers
 
@@ -52,7 +53,14 @@ class Result:
         }
 
 
-def table(results: Sequence[Result]) -> str:
+class Reported(Protocol):
+    """What has a row in a table."""
+
+    def cells(self) -> dict[str, str]:
+        """Return the row of the table."""
+
+
+def table(results: Sequence[Reported]) -> str:
     """Return the table of all runs."""
     rows = [result.cells() for result in results]
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 from benchmarks.load.acts import Act, Add, Count, Flash, Remove, Show
 from benchmarks.load.http import Answer, Wires
-from benchmarks.load.journal import Journal
+from benchmarks.load.journal import Journal, bound_together
 from benchmarks.load.life import Life
 
 AT_ONCE = 3  # requests of one visitor
 LONGEST_LIFE = 20  # rounds
+FRIGHT = 0.3  # seconds that a visitor looks at an error before doing anything else
 
 
 class Budget:
@@ -58,7 +60,9 @@ class Visitor:
         """Get a session by adding something."""
         act = Add(next(self._tokens), "first")
         (answer,) = self._ask(None, [act.path])
-        if not answer.is_good or not answer.cookie:
+        if not answer.is_good:
+            return None
+        if not answer.cookie:
             self.journal.strange.append("a first change was answered without a cookie")
             return None
         life = Life(self._variant, [answer.cookie])
@@ -84,9 +88,14 @@ class Visitor:
         acts = self._some_acts(life)
         answers = self._ask(life.cookie, [act.path for act in acts])
         self._settle(life, acts, answers, is_certain=True)
-        if any(answer.cookie is not None for answer in answers):
-            self.journal.strange.append("a cookie was sent without a reason")
+        for answer in answers:
+            if answer.cookie is not None:
+                self._take(life, answer.cookie)
         return True
+
+    def _take(self, _life: Life, _cookie: str) -> None:
+        """Wonder at a cookie that came with the answer to a change."""
+        self.journal.strange.append("a cookie was sent without a reason")
 
     def _look(self, life: Life) -> bool:
         """See whether all is there that was acknowledged so far."""
@@ -101,7 +110,8 @@ class Visitor:
         user, old = next(self._tokens), life.cookie
         login = self._race(life, f"login?token={user}")
         if not login.is_good:
-            return False
+            life.unanswered_user = user
+            return self._leave(life)
         self.journal.tokens.append(user)
         if login.cookie in (None, "", old):
             self.journal.strange.append("a login did not change the id")
@@ -114,9 +124,11 @@ class Visitor:
     def _log_out(self, life: Life) -> bool:
         """End the session."""
         token = next(self._tokens)
-        if self._race(life, f"logout?token={token}").is_good:
-            self.journal.tokens.append(token)
-            self._end(life.cookie)
+        if not self._race(life, f"logout?token={token}").is_good:
+            life.may_have_ended = True
+            return self._leave(life)
+        self.journal.tokens.append(token)
+        self._end(life.cookie)
         return False
 
     def _be_revoked(self, life: Life) -> bool:
@@ -129,14 +141,21 @@ class Visitor:
         if life.user is not None and self._toss():
             how = f"revoke_user?token={token}&user={life.user}"
         revoked = self._race(life, how, with_cookie=False)
-        if revoked.is_good:
-            self.journal.tokens.append(token)
-            self._end(life.cookie)
-            if not revoked.body:
-                self.journal.strange.append("a revocation found no session")
+        if not revoked.is_good:
+            life.may_have_ended = True
+            return self._leave(life)
+        self.journal.tokens.append(token)
+        self._end(life.cookie)
+        if not revoked.body:
+            self.journal.strange.append("a revocation found no session")
         return False
 
     # What they are made of
+
+    def _leave(self, life: Life) -> bool:
+        """Go without knowing what became of the session."""
+        self.journal.lives.append(life)
+        return False
 
     def _race(self, life: Life, path: str, *, with_cookie: bool = True) -> Answer:
         """Ask for what ends an id, half of the time while other requests are under way."""
@@ -196,6 +215,8 @@ class Visitor:
                 act.happened(life, answer.body)
             else:
                 act.may_have_happened(life)
+                if is_certain and not answer.is_good:
+                    life.unanswered.append(act)
 
     def _ask(self, cookie: str | None, paths: Sequence[str]) -> list[Answer]:
         return self._ask_with([cookie] * len(paths), paths)
@@ -204,7 +225,23 @@ class Visitor:
         """Send all requests at once."""
         self._budget.spend(len(paths))
         full = [f"/{self._variant}/{path}" for path in paths]
+        asked = time.monotonic()
         answers = list(self._threads.map(self._wires.send, full, cookies))
-        for answer in answers:
-            self.journal.note(self._variant, answer)
+        for path, answer in zip(full, answers, strict=True):
+            self.journal.note(self._variant, path, answer, asked)
+        if not all(answer.is_good for answer in answers):
+            time.sleep(FRIGHT)
         return answers
+
+
+def visit(
+    wires: Wires, budget: Budget, *, visitors: int, kind: type[Visitor] = Visitor
+) -> Journal:
+    """Let visitors come until the requests are spent; every fourth repeats instead of merging."""
+    each = [
+        kind(number, "merge" if number % 4 else "retry", wires, budget)
+        for number in range(visitors)
+    ]
+    with ThreadPoolExecutor(visitors) as threads:
+        list(threads.map(Visitor.visit, each))
+    return bound_together(visitor.journal for visitor in each)
