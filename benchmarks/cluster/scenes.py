@@ -1,0 +1,95 @@
+"""What is done while visitors come, and on which servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.cluster import galera, postgresql
+from benchmarks.cluster.listening import Faithful
+from benchmarks.load.databases import TABLES
+from benchmarks.load.server import SHOP
+from benchmarks.load.visiting import Visitor
+
+LAG = 1.0  # seconds for which a standby hears nothing before its primary dies
+
+
+def _none() -> int:
+    return 0
+
+
+@dataclass
+class Stage:
+    """Servers that run, and what may be done to them."""
+
+    urls: list[str]  # of one application each
+    break_it: Callable[[], None] | None  # while visitors come; None is nothing
+    application: str = SHOP
+    counting_url: str | None = None  # None for the last of the urls
+    kind: type[Visitor] = Visitor
+    refused: Callable[[], int] = _none  # transactions that collided with another node's
+    differences: Callable[[], int] = _none  # tables that are not the same everywhere
+
+
+Scene = Callable[[], AbstractContextManager[Stage]]
+
+
+@contextmanager
+def on_galera(
+    *, wait: int = 7, killed: int | None = None, kind: type[Visitor] = Visitor
+) -> Iterator[Stage]:
+    """Two applications on the first and the second of three nodes."""
+    with galera.cluster() as cluster:
+
+        def kill(number: int) -> None:
+            cluster.refused()  # while it can be asked
+            cluster.nodes[number].kill()
+
+        yield Stage(
+            urls=[cluster.url(first, wait=wait) for first in (0, 1)],
+            break_it=None if killed is None else partial(kill, killed),
+            application="benchmarks.cluster.application:serve()",
+            counting_url=cluster.url(1, wait=7),
+            kind=kind,
+            refused=cluster.refused,
+            differences=partial(cluster.differences, TABLES),
+        )
+
+
+@contextmanager
+def on_postgresql(*, synchronous_commit: str) -> Iterator[Stage]:
+    """Two applications on a primary, which dies a while after its standby heard the last of it."""
+    with postgresql.pair(synchronous_commit) as pair:
+
+        def fail_over() -> None:
+            pair.primary.stop_sending()
+            time.sleep(LAG)
+            pair.primary.kill()
+            pair.standby.promote()
+
+        yield Stage(urls=[pair.url()] * 2, break_it=fail_over)
+
+
+SCENES: dict[str, dict[str, Scene]] = {
+    "galera": {
+        "peace": on_galera,
+        "other killed": partial(on_galera, killed=2),
+        "own killed": partial(on_galera, killed=0),
+        "wait 1": partial(on_galera, wait=1),
+        "wait 0": partial(on_galera, wait=0),
+        "wait 0, sticky": partial(on_galera, wait=0, kind=Faithful),
+    },
+    "failover": {
+        "on": partial(on_postgresql, synchronous_commit="on"),
+        "remote_apply": partial(on_postgresql, synchronous_commit="remote_apply"),
+        "local": partial(on_postgresql, synchronous_commit="local"),
+    },
+}
+# What must go well; the others show what goes wrong without a setting.
+USUAL = {
+    "galera": ["peace", "other killed", "own killed"],
+    "failover": ["on", "remote_apply"],
+}
