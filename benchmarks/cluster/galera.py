@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,8 @@ NODES = 3
 PATIENCE = 60.0  # seconds for a node to come up
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
 DATABASE = "shop"
+BATCH = "SELECT seq, REPEAT('x', 200) FROM seq_1_to_20000"
+BATCH_PAUSE = 0.3  # seconds
 SETTINGS = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
@@ -40,6 +44,7 @@ class Node:
         self._name = f"node{number}"
         self._data = account.make(folder / self._name)
         self._transfer_ports = free_port(), free_port()
+        self._log = folder / f"{self._name}.log"
         self._process: Process | None = None
 
     def install(self) -> None:
@@ -56,12 +61,15 @@ class Node:
     def start(self, *more: str) -> None:
         """Start it, and return when it serves."""
         command = [program("mariadbd", "mariadb-server"), "--no-defaults", *self._options(), *more]
-        log = self._folder / f"{self._name}.log"
-        self._process = Process(self._account, command, self._folder, log)
+        self._process = Process(self._account, command, self._folder, self._log)
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when it takes part."""
         end = time.monotonic() + PATIENCE
-        while self.state() != "Synced":
-            is_well = self._process.is_running and time.monotonic() < end
-            assert is_well, f"{self._name} does not start: {log.read_text()[-3000:]}"
+        while self._state() != "Synced":
+            is_well = self.is_running and time.monotonic() < end
+            assert is_well, f"{self._name} does not serve: {self._log.read_text()[-3000:]}"
             time.sleep(0.2)
 
     def _options(self) -> list[str]:
@@ -84,6 +92,13 @@ class Node:
             f"--wsrep-provider-options={';'.join(f'{k}={v}' for k, v in provider.items())}",
         ]
 
+    def freeze(self, seconds: float) -> None:
+        """Let it do nothing for a while, as when its machine or its network stands still."""
+        assert self._process is not None
+        self._process.send(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send(signal.SIGCONT)
+
     def kill(self) -> None:
         """Let it die."""
         if self._process is not None:
@@ -94,7 +109,7 @@ class Node:
         """Whether it was started, and not killed."""
         return self._process is not None and self._process.is_running
 
-    def state(self) -> str:
+    def _state(self) -> str:
         """Return what the node says of itself, nothing when it does not answer."""
         with suppress(pymysql.err.MySQLError):
             return self.ask("SHOW STATUS LIKE 'wsrep_local_state_comment'")[0][1]
@@ -142,8 +157,17 @@ class Cluster:
         """
         order = [*self.nodes[first:], *self.nodes[:first]]
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in order)
+        times = "connect_timeout=2&read_timeout=10"
         waits = f"init_command=SET SESSION wsrep_sync_wait = {wait}"
-        return f"mysql+pymysql://root@/{DATABASE}?hosts={hosts}&{waits}&connect_timeout=2"
+        return f"mysql+pymysql://root@/{DATABASE}?hosts={hosts}&{times}&{waits}"
+
+    def work(self, over: threading.Event) -> None:
+        """Write a lot at the last node until it is over, so that the others fall behind."""
+        node = self.nodes[-1]
+        node.ask(f"CREATE TABLE {DATABASE}.batch (id INT PRIMARY KEY, text VARCHAR(200))")
+        while not over.wait(BATCH_PAUSE):
+            node.ask(f"USE {DATABASE}", f"INSERT INTO batch {BATCH}")
+            node.ask(f"DELETE FROM {DATABASE}.batch")  # whole, to be applied whole
 
     def refused(self) -> int:
         """Count the transactions that a node refused or rolled back for another node's.
@@ -162,6 +186,8 @@ class Cluster:
         """Count the tables that are not the same on every node that runs."""
         wait = "SET SESSION wsrep_sync_wait = 15"
         check = f"CHECKSUM TABLE {', '.join(f'{DATABASE}.{table}' for table in tables)}"
+        for node in self.running:
+            node.wait()
         found = [node.ask(wait, check) for node in self.running]
         return sum(len(set(sums)) > 1 for sums in zip(*found, strict=True))
 

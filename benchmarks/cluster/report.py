@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.cluster.listening import Heard
 from benchmarks.load.journal import Journal
 
-RECOVERY = 20.0  # seconds after a fault in which requests may fail
+RECOVERY = 30.0  # seconds after a fault in which requests may fail
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Result:
             "Revived": f"{found.revived - at_once.revived:,}",
             "Strange": f"{found.strange - at_once.strange:,}",
             "Failed": f"{len(failures):,}",
-            "After s": f"{min(failures):.1f}-{max(failures):.1f}" if failures else "",
+            "After s": f"{min(failures):.1f} to {max(failures):.1f}" if failures else "",
             "Silence s": f"{self.heard.silence():.1f}",
             "Longest s": f"{self.heard.longest:.1f}",
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,7 @@ from benchmarks.load.databases import TABLES
 from benchmarks.load.server import SHOP
 from benchmarks.load.visiting import Visitor
 
+FROZEN = 15.0  # seconds
 LAG = 1.0  # seconds for which a standby hears nothing before its primary dies
 
 
@@ -34,29 +36,56 @@ class Stage:
     differences: Callable[[], int] = _none  # tables that are not the same everywhere
 
 
+Break = Callable[[galera.Cluster], None]
 Scene = Callable[[], AbstractContextManager[Stage]]
 
 
 @contextmanager
 def on_galera(
-    *, wait: int = 7, killed: int | None = None, kind: type[Visitor] = Visitor
+    *, break_it: Break | None = None, wait: int = 7, kind: type[Visitor] = Visitor
 ) -> Iterator[Stage]:
     """Two applications on the first and the second of three nodes."""
     with galera.cluster() as cluster:
+        yield _stage(cluster, wait, break_it, kind)
 
-        def kill(number: int) -> None:
-            cluster.refused()  # while it can be asked
-            cluster.nodes[number].kill()
 
-        yield Stage(
-            urls=[cluster.url(first, wait=wait) for first in (0, 1)],
-            break_it=None if killed is None else partial(kill, killed),
-            application="benchmarks.cluster.application:serve()",
-            counting_url=cluster.url(1, wait=7),
-            kind=kind,
-            refused=cluster.refused,
-            differences=partial(cluster.differences, TABLES),
-        )
+def _stage(
+    cluster: galera.Cluster, wait: int, break_it: Break | None, kind: type[Visitor]
+) -> Stage:
+    return Stage(
+        urls=[cluster.url(first, wait=wait) for first in (0, 1)],
+        break_it=None if break_it is None else partial(break_it, cluster),
+        application="benchmarks.cluster.application:serve()",
+        counting_url=cluster.url(1, wait=7),
+        kind=kind,
+        refused=cluster.refused,
+        differences=partial(cluster.differences, TABLES),
+    )
+
+
+def kill(number: int, cluster: galera.Cluster) -> None:
+    """Let a node die."""
+    cluster.refused()  # while it can be asked
+    cluster.nodes[number].kill()
+
+
+def freeze(cluster: galera.Cluster) -> None:
+    """Let the first node stand still until the others have gone on without it, and return."""
+    cluster.nodes[0].freeze(FROZEN)
+
+
+@contextmanager
+def on_galera_behind(*, wait: int, kind: type[Visitor] = Visitor) -> Iterator[Stage]:
+    """The same while a batch job keeps all nodes busy, without a fault."""
+    with galera.cluster() as cluster:
+        over = threading.Event()
+        job = threading.Thread(target=cluster.work, args=[over])
+        job.start()
+        try:
+            yield _stage(cluster, wait, None, kind)
+        finally:
+            over.set()
+            job.join()
 
 
 @contextmanager
@@ -76,11 +105,13 @@ def on_postgresql(*, synchronous_commit: str) -> Iterator[Stage]:
 SCENES: dict[str, dict[str, Scene]] = {
     "galera": {
         "peace": on_galera,
-        "other killed": partial(on_galera, killed=2),
-        "own killed": partial(on_galera, killed=0),
-        "wait 1": partial(on_galera, wait=1),
-        "wait 0": partial(on_galera, wait=0),
-        "wait 0, sticky": partial(on_galera, wait=0, kind=Faithful),
+        "other killed": partial(on_galera, break_it=partial(kill, 2)),
+        "own killed": partial(on_galera, break_it=partial(kill, 0)),
+        "own frozen": partial(on_galera, break_it=freeze),
+        "behind": partial(on_galera_behind, wait=7),
+        "behind, wait 1": partial(on_galera_behind, wait=1),
+        "behind, wait 0": partial(on_galera_behind, wait=0),
+        "behind, wait 0, sticky": partial(on_galera_behind, wait=0, kind=Faithful),
     },
     "failover": {
         "on": partial(on_postgresql, synchronous_commit="on"),
@@ -90,6 +121,6 @@ SCENES: dict[str, dict[str, Scene]] = {
 }
 # What must go well; the others show what goes wrong without a setting.
 USUAL = {
-    "galera": ["peace", "other killed", "own killed"],
+    "galera": ["peace", "other killed", "own killed", "own frozen", "behind"],
     "failover": ["on", "remote_apply"],
 }
