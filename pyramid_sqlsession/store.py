@@ -40,7 +40,8 @@ Saving = TypeVar("Saving", Insert, Update)
 Values = dict[Column[Any], Any]
 
 RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialisation, deadlock, lock not available
-RETRYABLE_MYSQL_ERRORS = {1020, 1205, 1213}  # record has changed, lock wait timeout, deadlock
+# A record has changed, a lock was waited for too long, a deadlock, a node has left its cluster.
+RETRYABLE_MYSQL_ERRORS = {1020, 1205, 1213, 1047}
 ROLLED_BACK = {"40001", "40P01", 1213}
 BROKEN_TRANSACTION = "25P02"
 NO_SUCH_TABLE = ("42P01", 1146)

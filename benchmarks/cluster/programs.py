@@ -32,6 +32,11 @@ def library(path: str, package: str) -> str:
     return path
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Return what a server is told; any MariaDB that starts clears the folder for passing files."""
+    return {**os.environ, "PATH": PATH, "TMPDIR": str(folder)}
+
+
 class Account:
     """The user who runs database servers, which refuse to be run by root."""
 
@@ -66,7 +71,12 @@ class Account:
     def run(self, command: Sequence[str], folder: Path) -> None:
         """Wait for a command; end with what it said when it fails."""
         done = subprocess.run(
-            self.command(command), cwd=folder, capture_output=True, text=True, check=False
+            self.command(command),
+            cwd=folder,
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
@@ -80,7 +90,7 @@ class Process:
             self._process = subprocess.Popen(
                 account.command(command),
                 cwd=folder,
-                env={**os.environ, "PATH": PATH},
+                env=environment(folder),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
