@@ -33,7 +33,7 @@ def library(path: str, package: str) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return what a server is told; any MariaDB that starts clears the folder for passing files."""
+    """Return what a server is told; not /tmp, which any MariaDB that starts tidies up."""
     return {**os.environ, "PATH": PATH, "TMPDIR": str(folder)}
 
 
