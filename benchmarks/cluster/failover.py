@@ -35,6 +35,8 @@ class NodeConnection(Connection):  # type: ignore[misc]  # pymysql is not annota
         A node that has rolled back for another node's sake may answer so, and one that has left
         the cluster takes no command at all.
         """
+        if not self.open:
+            return
         try:
             super().rollback()
         except OperationalError as error:
