@@ -37,7 +37,8 @@ SETTINGS = (
 class Node:
     """One of them."""
 
-    def __init__(self, number: int, account: Account, folder: Path) -> None:
+    def __init__(self, number: int, account: Account, folder: Path, suspect: int) -> None:
+        self._suspect = suspect
         self.port, self.group_port = free_port(), free_port()
         self._account = account
         self._folder = folder
@@ -78,6 +79,8 @@ class Node:
             "gmcast.listen_addr": f"tcp://127.0.0.1:{self.group_port}",
             "ist.recv_addr": f"127.0.0.1:{ist}",
             "gcache.size": "32M",
+            "evs.suspect_timeout": f"PT{self._suspect}S",
+            "evs.inactive_timeout": f"PT{3 * self._suspect}S",
         }
         return [
             *SETTINGS,
@@ -130,8 +133,8 @@ class Node:
 class Cluster:
     """All of them."""
 
-    def __init__(self, account: Account, folder: Path) -> None:
-        self.nodes = [Node(number + 1, account, folder) for number in range(NODES)]
+    def __init__(self, account: Account, folder: Path, suspect: int) -> None:
+        self.nodes = [Node(number + 1, account, folder, suspect) for number in range(NODES)]
         self._refused = dict.fromkeys(self.nodes, 0)
 
     @property
@@ -193,13 +196,16 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Run a cluster in a folder that is thrown away."""
+def cluster(suspect: int = 5) -> Iterator[Cluster]:
+    """Run a cluster in a folder that is thrown away.
+
+    `suspect` is the number of seconds after which a silent node is given up.
+    """
     library(PROVIDER, "galera-4")
     program("rsync", "rsync")
     account = Account("mysql")
     with account.folder() as folder:
-        made = Cluster(account, folder)
+        made = Cluster(account, folder, suspect)
         try:
             made.start()
             yield made

@@ -97,9 +97,11 @@ class Server:
                 os.kill(child, signal.SIGSTOP)
 
     def kill(self) -> None:
-        """Let it die with all its processes."""
-        if self._process is not None:
+        """Let it die with all its processes, and free the shared memory that it left."""
+        if self._process is not None and self._process.is_running:
+            segment = (self.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
             self._process.kill()
+            self._account.run([program("ipcrm", "util-linux"), "-m", segment], self._folder)
 
 
 class Pair:

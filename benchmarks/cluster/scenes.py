@@ -41,12 +41,10 @@ Scene = Callable[[], AbstractContextManager[Stage]]
 
 
 @contextmanager
-def on_galera(
-    *, break_it: Break | None = None, wait: int = 7, kind: type[Visitor] = Visitor
-) -> Iterator[Stage]:
+def on_galera(*, break_it: Break | None = None, suspect: int = 5) -> Iterator[Stage]:
     """Two applications on the first and the second of three nodes."""
-    with galera.cluster() as cluster:
-        yield _stage(cluster, wait, break_it, kind)
+    with galera.cluster(suspect) as cluster:
+        yield _stage(cluster, 7, break_it, Visitor)
 
 
 def _stage(
@@ -107,6 +105,7 @@ SCENES: dict[str, dict[str, Scene]] = {
         "peace": on_galera,
         "other killed": partial(on_galera, break_it=partial(kill, 2)),
         "own killed": partial(on_galera, break_it=partial(kill, 0)),
+        "own killed, 2 s": partial(on_galera, break_it=partial(kill, 0), suspect=2),
         "own frozen": partial(on_galera, break_it=freeze),
         "behind": partial(on_galera_behind, wait=7),
         "behind, wait 1": partial(on_galera_behind, wait=1),
@@ -121,6 +120,6 @@ SCENES: dict[str, dict[str, Scene]] = {
 }
 # What must go well; the others show what goes wrong without a setting.
 USUAL = {
-    "galera": ["peace", "other killed", "own killed", "own frozen", "behind"],
+    "galera": ["other killed", "own killed", "own frozen", "behind"],
     "failover": ["on", "remote_apply"],
 }
