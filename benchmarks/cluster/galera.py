@@ -203,6 +203,7 @@ def cluster(suspect: int = 5) -> Iterator[Cluster]:
     """
     library(PROVIDER, "galera-4")
     program("rsync", "rsync")
+    program("mariadbd", "mariadb-server")  # without it, there is no such account either
     account = Account("mysql")
     with account.folder() as folder:
         made = Cluster(account, folder, suspect)

@@ -138,6 +138,7 @@ class Pair:
 @contextmanager
 def pair(synchronous_commit: str) -> Iterator[Pair]:
     """Run a primary and its standby in a folder that is thrown away."""
+    program("postgres", PACKAGE)  # without it, there is no such account either
     account = Account("postgres")
     with account.folder() as folder:
         made = Pair(account, folder)
