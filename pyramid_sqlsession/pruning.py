@@ -29,7 +29,7 @@ from pyramid_sqlsession.walks import choose_walk
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 1000
-BATCH_SIZES = {"postgresql": 5000}  # where the neighbours notice no difference
+BATCH_SIZES = {"postgresql": 5000}  # in two thirds of the time
 PRUNER = "pyramid_sqlsession.pruner"  # its place in the registry
 REPETITIONS = 4  # of a batch that another transaction keeps from passing
 READ_COMMITTED = ("postgresql", "mysql", "mariadb")  # else they lock what they only look at
