@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pyramid.scripting import prepare
 from sqlalchemy import (
     JSON,
     Boolean,
+    CheckConstraint,
     Column,
     Computed,
     Enum,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pyramid_sqlsession import (
@@ -454,6 +457,31 @@ def test_something_else_than_a_mapping_is_an_error(make_app: MakeApp, result: An
 
 
 REQUIRED = {"tenant": Column(String(20), nullable=False), "user_id": Integer}
+
+
+PAYLOAD = "payload"
+CHECKED = Column(Integer, CheckConstraint("checked < 5"))
+TOLD: list[tuple[Any, Any, str]] = [
+    (Boolean, "maybe", "Not a boolean value"),  # refused by SQLAlchemy, before the database
+    (CHECKED, 7, "(?i)constraint"),  # PostgreSQL would quote the whole row
+]
+
+
+@pytest.mark.parametrize(("field", "value", "said"), TOLD)
+def test_a_value_that_the_column_refuses_tells_no_other(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, field: Any, value: Any, said: str
+) -> None:
+    """The error is not ours; neither it nor its causes quote the digest and the data."""
+    filled = settings(lambda defaults, session: {"checked": value}, {"checked": field})
+    app = make_app(settings=filled, views={"/put": put})
+    with pytest.raises(StatementError, match=said) as caught:
+        app.get(f"/put?x={PAYLOAD}")
+    assert PAYLOAD not in "".join(format_exception(caught.value))
+    late = make_app(settings=filled, views={"/put": put}, tm=False)
+    late.get(f"/put?x={PAYLOAD}")
+    assert "could not be saved" in caplog.text
+    assert PAYLOAD not in caplog.text
+    assert (app.rows(), app.browser.cookie, late.browser.cookie) == ([], None, None)
 
 
 def test_a_required_column_that_is_left_unfilled_is_named(make_app: MakeApp) -> None:
