@@ -638,6 +638,35 @@ def test_text_columns_of_mysql_hold_all_of_unicode(dialect: str) -> None:
     assert re.search(r"CHARSET ?= ?utf8mb4", statement)
 
 
+ROOM = "SET (fillfactor = 80)"
+
+
+@pytest.mark.parametrize("dialect", sorted(URLS))
+def test_only_postgresql_leaves_room_for_updates_in_its_pages(dialect: str) -> None:
+    """Others update in place, or have no such choice."""
+    has_room = f"ALTER TABLE sessions {ROOM}" in ddl(generated(), dialect)
+    assert has_room == (dialect == "postgresql")
+
+
+OPTIONS: list[dict[str, Any]] = [{"postgresql_partition_by": "RANGE (id)"}]
+if "with" in Table("any", MetaData()).dialect_options["postgresql"]:  # since SQLAlchemy 2.1
+    OPTIONS.append({"postgresql_with": {"fillfactor": 60}})
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_application_may_choose_otherwise(options: dict[str, Any]) -> None:
+    """Its own fillfactor holds; a partitioned table cannot have one."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Visit(SessionMixin, Base):
+        __tablename__ = "visits"
+        __table_args__ = options
+
+    assert ROOM not in ddl(table_of(Visit), "postgresql")
+
+
 def test_a_payload_of_16_mb_is_stored_and_comes_back(make_app: MakeApp) -> None:
     """Nearly what MEDIUMTEXT can hold."""
     size = 16_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
-from sqlalchemy import Connection, Engine, event, func, inspect, select, table, text
+from sqlalchemy import Connection, Engine, MetaData, event, func, inspect, select, table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pyramid_sqlsession import SessionMixin, SQLSessionError
@@ -264,6 +264,23 @@ def test_a_table_of_our_name_in_another_schema_is_not_taken_for_ours(
     make_app()
     app = make_app(settings={"sqlsession.schema": "Web"})
     assert inspect(app.probe).get_table_names(schema="Web") == ["sessions"]
+
+
+@only_on_postgresql
+def test_a_schema_may_be_translated(make_app: MakeApp, web_schema: str) -> None:
+    """As applications do that have a schema for each tenant and create all their tables."""
+    app = make_app(settings=NO_TABLE)
+
+    class Base(DeclarativeBase):
+        metadata = MetaData(schema="tenant")
+
+    class Visit(SessionMixin, Base):
+        __tablename__ = "visits"
+
+    Base.metadata.create_all(app.probe.execution_options(schema_translate_map={"tenant": "Web"}))
+    options = text("SELECT reloptions FROM pg_class WHERE oid = '\"Web\".visits'::regclass")
+    with app.probe.connect() as connection:
+        assert connection.execute(options).scalar_one() == ["fillfactor=80"]
 
 
 @only_on_postgresql
