@@ -49,6 +49,9 @@ class SessionMixin:
 
 
 ATTRIBUTES = tuple(SessionMixin.__annotations__)
+MAY_BE_NULL = ("previous", "rotated", "lifetime")
+HELD = {"digest": (bytes,), "previous": (bytes,), "data": (str, bytes, dict)}  # elsewhere int
+STORE_WORDS = ("keep", "include_expired")  # arguments of SessionStore, which takes fields beside
 
 
 class _RoomForUpdates(ExecutableDDLElement):
@@ -161,7 +164,7 @@ def check_model(model: type, *, is_filled: bool = True) -> None:
             f"sqlsession.model: {model!r} is not a mapped class; "
             "derive it from your declarative base and pyramid_sqlsession.SessionMixin"
         )
-    faults = [*_missing_attributes(mapper), *_key_faults(mapper)]
+    faults = [*_missing_attributes(mapper), *_key_faults(mapper), *_column_faults(mapper)]
     faults += [] if is_filled else _unfilled(model)
     if faults:
         raise SettingsError(
@@ -181,6 +184,27 @@ def _key_faults(mapper: Mapper[Any]) -> Iterator[str]:
         yield "'id' is not the primary key"
     if "digest" in columns and not _is_unique(columns["digest"], _table(mapper)):
         yield "'digest' is not unique"
+
+
+def _column_faults(mapper: Mapper[Any]) -> Iterator[str]:
+    columns = mapper.columns
+    for name in (name for name in ATTRIBUTES if name in columns):
+        held, wanted = python_type(columns[name]), HELD.get(name, (int,))
+        if held is not None and held not in wanted:
+            yield f"{name!r} holds {held.__name__}, not {' or '.join(t.__name__ for t in wanted)}"
+        if name in MAY_BE_NULL and not columns[name].nullable:
+            yield f"{name!r} must not be NOT NULL"
+    for name in (name for name in STORE_WORDS if name in columns):
+        yield f"{name!r} is a word of request.session_store: give the attribute another name"
+
+
+def python_type(column: Column[Any]) -> type | None:
+    """Return the type of the column's values, None when only the column itself knows."""
+    try:
+        found = column.type.python_type
+    except NotImplementedError:
+        return None
+    return None if found is object else found
 
 
 def _unfilled(model: type) -> list[str]:

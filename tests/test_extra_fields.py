@@ -116,6 +116,18 @@ def test_a_column_is_written_on_insert_and_on_update(make_app: MakeApp) -> None:
     assert found == 1
 
 
+def test_a_column_may_have_another_name_than_its_attribute(make_app: MakeApp) -> None:
+    """The callback knows the attribute, the database the column."""
+    fields = {"user_id": Column("uid", Integer)}
+    app = app_with(make_app, settings={"sqlsession.additional_fields": fields})
+    app.get("/put?user_id=5")
+    assert column(app, "uid") == 5
+    app.get("/put?user_id=6")
+    assert column(app, "uid") == 6
+    app.get("/put?user_id=")
+    assert column(app, "uid") is None
+
+
 def test_a_rotation_writes_the_columns_too(make_app: MakeApp) -> None:
     """It is a save, and the one of a login."""
     app = app_with(make_app)
@@ -708,6 +720,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"version": Integer}, "'version' is taken"),
     ({"user_id": Column("digest", Integer)}, "'digest' is taken"),
     ({"metadata": Integer}, "'metadata' is taken"),
+    ({"keep": Integer}, "'keep' is taken"),  # by an argument of the store
+    ({"include_expired": Boolean}, "'include_expired' is taken"),
     ({"one": Column("x", Integer), "X": Integer}, "two columns have one name"),
 ]
 

@@ -15,11 +15,16 @@ from pyramid.scripting import prepare
 from sqlalchemy import (
     JSON,
     BigInteger,
+    DateTime,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
+    PickleType,
+    String,
     Table,
+    Uuid,
     create_mock_engine,
     event,
     func,
@@ -248,12 +253,36 @@ class NotMapped(SessionMixin):
     pass
 
 
+def overridden(**columns: Any) -> type:
+    """A class that maps these columns otherwise than the mixin does."""
+    name = f"With{''.join(columns)}"
+    return type(name, (SessionMixin, OtherBase), {"__tablename__": name, **columns})
+
+
+ODD = overridden(
+    digest=mapped_column(String(64), unique=True),
+    created=mapped_column(DateTime),
+    previous=mapped_column(LargeBinary(32), nullable=False),
+    data=mapped_column(Integer),
+    keep=mapped_column(Integer),
+)
+ODD_FAULTS = [
+    "'digest' holds str, not bytes",
+    "'created' holds datetime, not int",
+    "'previous' must not be NOT NULL",
+    "'data' holds int, not str or bytes or dict",
+    "'keep' is a word of request.session_store",
+]
+
 FAULTS: list[tuple[type, list[str]]] = [
     (NotMapped, ["not a mapped class", "SessionMixin"]),
     (NotUnique, ["'digest'", "unique"]),
     (AnotherKey, ["'id'", "primary key", "'digest'", "unique"]),
     (Halfway, ["'previous'", "'rotated'", "'accessed'", "'version'", "'data'"]),
     (Halfway, ["'data'", "'digest' is not unique"]),
+    (ODD, ODD_FAULTS),
+    (overridden(id=mapped_column(Uuid, primary_key=True)), ["'id' holds UUID, not int"]),
+    (overridden(lifetime=mapped_column(Integer, nullable=False)), ["'lifetime' must not be"]),
 ]
 
 
@@ -279,6 +308,11 @@ def test_a_class_on_the_mixin_can_hold_sessions() -> None:
         __tablename__ = "visits"
 
     check_model(Visit)
+
+
+def test_a_type_that_does_not_tell_what_it_holds_is_let_be() -> None:
+    """Only the application's own type knows what it makes of text, such as something encrypted."""
+    check_model(overridden(data=mapped_column(PickleType)))
 
 
 def test_a_unique_index_makes_the_digest_unique_too() -> None:

@@ -291,6 +291,14 @@ def test_a_schema_that_is_missing_stops_start_up(make_app: MakeApp) -> None:
         make_app(settings={"sqlsession.schema": "nowhere"})
 
 
+@only_on_postgresql
+def test_a_name_that_the_database_cannot_have_stops_start_up(make_app: MakeApp) -> None:
+    """SQLAlchemy refuses it before the database does."""
+    refused = pytest.raises(SQLSessionError, match=r"create_table.*'x{64}' .*maximum length")
+    with connecting_engines(), refused:
+        make_app(table="x" * 64)
+
+
 @only_on_sqlite
 def test_a_database_that_cannot_be_opened_stops_start_up(
     make_app: MakeApp, tmp_path: Path
