@@ -123,6 +123,11 @@ class Access:
             return False
         return self._database.is_committed_whole and was_rolled_back(error)
 
+    def has_row(self, record: Record) -> bool:
+        """Whether the request's transaction sees the row of the session."""
+        row = None if record.current is None else record.current.row
+        return row is not None and self._rows.reload(self._connection(), row) is not None
+
     def save(self, record: Record, change: Change, *, on_conflict: str) -> None:
         """Save in the request's transaction."""
         connection = self._connection_for_writing()

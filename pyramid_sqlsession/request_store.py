@@ -43,6 +43,7 @@ class RequestStore(SessionStore):
         """Have this request drop its changes, and the cookie, when its own row is gone."""
         lifecycle: Lifecycle | None = self._request.__dict__.get(LIFECYCLES, {}).get(self._factory)
         current = None if lifecycle is None else lifecycle.record.current
-        if lifecycle is not None and current is not None:
-            gone = self.get(current.row.id, include_expired=True) is None
-            lifecycle.record.revoked = lifecycle.record.revoked or gone
+        if lifecycle is None or current is None:
+            return
+        if self.get(current.row.id, include_expired=True) is None:
+            lifecycle.record.revoked = lifecycle.watch.ended_here = True
