@@ -50,6 +50,19 @@ class Joined:
         return self.dbsession.is_active and not has_left
 
 
+def joined_to(transaction: Any, request: Request, database: Database) -> Joined:
+    """Return the dbsession of the request's transaction.
+
+    Requests that share a transaction, as subrequests over a copied environ do, must share its
+    dbsession: on two connections they would wait for each other's rows for ever.
+    """
+    joined: Joined | None = kept_with(transaction, database)
+    if joined is None:
+        joined = Joined(database.dbsession(request))
+        transaction.set_data(database, joined)
+    return joined
+
+
 class Access:
     """The connections of one request to the rows of its session."""
 
@@ -109,6 +122,11 @@ class Access:
         if not isinstance(error, DBAPIError) or error.statement is not None:
             return False
         return self._database.is_committed_whole and was_rolled_back(error)
+
+    def has_row(self, record: Record) -> bool:
+        """Whether the request's transaction sees the row of the session."""
+        row = None if record.current is None else record.current.row
+        return row is not None and self._rows.reload(self._connection(), row) is not None
 
     def save(self, record: Record, change: Change, *, on_conflict: str) -> None:
         """Save in the request's transaction."""
@@ -176,14 +194,4 @@ class Access:
             saver.write(connection, change, now=expiry.now(), on_conflict="merge")
 
     def _joined(self) -> Joined:
-        """Return the dbsession of the request's transaction.
-
-        Requests that share a transaction, as subrequests over a copied environ do, must share its
-        dbsession: on two connections they would wait for each other's rows for ever.
-        """
-        transaction = self._request.tm.get()
-        joined: Joined | None = kept_with(transaction, self._database)
-        if joined is None:
-            joined = Joined(self._database.dbsession(self._request))
-            transaction.set_data(self._database, joined)
-        return joined
+        return joined_to(self._request.tm.get(), self._request, self._database)

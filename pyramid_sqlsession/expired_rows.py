@@ -93,7 +93,7 @@ class ExpiredRows:
         self.id, self.expires = columns["id"], columns["expires"]
         self.table: Table = self.id.table
         self.is_due = self.expires <= now
-        self.is_expired = and_(self.is_due, _is_over(columns, limits, now))
+        self.is_expired = and_(self.is_due, is_over(columns, limits, now))
 
     def count(self, connection: Connection, stretch: Stretch) -> int:
         """Count what has expired in the stretch."""
@@ -168,12 +168,15 @@ class ExpiredRows:
             raise known from error
 
 
-def _is_over(columns: Mapping[str, Column[Any]], limits: Limits, now: int) -> ColumnElement[bool]:
+def is_over(columns: Mapping[str, Column[Any]], limits: Limits, now: int) -> ColumnElement[bool]:
+    """Return the condition that is the opposite of `limits.is_alive`, and never NULL."""
     # The durations are subtracted from now: a sum might not fit into a column mapped as INTEGER.
     life: ColumnElement[Any] = columns["lifetime"]
     if limits.idle is not None:
         life = func.coalesce(life, limits.idle)
     is_idle = columns["accessed"] <= literal(now, BigInteger) - life
+    if limits.idle is None:
+        is_idle = and_(life.is_not(None), is_idle)
     if limits.absolute is None:
         return is_idle
     return or_(is_idle, columns["created"] <= now - limits.absolute)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, func, inspect, not_, or_, select
+from sqlalchemy import ColumnElement, CursorResult, delete, func, inspect, not_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from pyramid_sqlsession import expiry
+from pyramid_sqlsession.expired_rows import ExpiredRows, is_over
 from pyramid_sqlsession.fields import Fields
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.record import decode
@@ -111,12 +112,11 @@ class SessionStore:
     # What is meant
 
     def _living(self, include_expired: bool) -> list[Condition]:
-        return [] if include_expired else [is_alive(self._model, self._limits, expiry.now())]
+        columns = inspect(self._model).columns
+        return [] if include_expired else [not_(is_over(columns, self._limits, expiry.now()))]
 
     def _has_expired(self) -> Condition:
-        # The first half is for the index; the facts decide.
-        now = expiry.now()
-        return and_(self._model.expires <= now, not_(is_alive(self._model, self._limits, now)))
+        return ExpiredRows(self._model, self._limits, expiry.now()).is_expired
 
     def _kept_id(self, keep: Any) -> int | None:
         if keep is None or isinstance(keep, SQLSession):
@@ -180,16 +180,6 @@ class SessionStore:
             if known is None:
                 raise
             raise known from error
-
-
-def is_alive(model: type[SessionMixin], limits: expiry.Limits, now: int) -> Condition:
-    """Return the condition that is `limits.is_alive` for rows."""
-    by_own_life = and_(model.lifetime.is_not(None), model.accessed + model.lifetime > now)
-    by_ours: Condition = model.lifetime.is_(None)
-    if limits.idle is not None:
-        by_ours = and_(by_ours, model.accessed > now - limits.idle)
-    alive = or_(by_ours, by_own_life)
-    return alive if limits.absolute is None else and_(alive, model.created > now - limits.absolute)
 
 
 def _is_possible(id: int) -> bool:  # noqa: A002 - as the methods call it

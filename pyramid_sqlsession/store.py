@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession.exceptions import SessionConflict, SettingsError, SQLSessionError
 from pyramid_sqlsession.model import SessionMixin
@@ -246,10 +246,11 @@ class SessionRows:
         """Raise our own error for one of the database's, if there is one that says more."""
         try:
             yield
-        except DBAPIError as error:
-            known = explained(error, self.table)
+        except StatementError as error:
+            _hide_values(error)
+            known = explained(error, self.table) if isinstance(error, DBAPIError) else None
             if known is None:
-                raise
+                raise error from None
             raise known from error
 
 
@@ -267,6 +268,19 @@ def explained(error: DBAPIError, table: Table) -> SQLSessionError | None:
             "migrations, or set sqlsession.create_table = true"
         )
     return None
+
+
+def _hide_values(error: StatementError) -> None:
+    """Leave neither digests nor payloads in what the error says, whatever was refused.
+
+    PostgreSQL quotes the row that violates a constraint, and SQLAlchemy the driver: its own error,
+    which `orig` still holds, must not be raised as the cause.
+    """
+    error.hide_parameters = True
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    if primary is not None:
+        kind = type(error.orig)
+        error.args = (f"({kind.__module__}.{kind.__name__}) {primary}",)
 
 
 def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:
