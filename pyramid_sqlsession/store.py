@@ -85,7 +85,10 @@ class SessionRows:
         c = {name: columns[name] for name in SessionMixin.__annotations__}
         facts = [c[name] for name in Row.__dataclass_fields__]
         self._probe = select(literal(1))
-        self._load = select(*facts).where(c["digest"].in_(bindparam("digests", expanding=True)))
+        self._load = select(*facts).where(c["digest"] == bindparam("digest"))
+        self._load_some = select(*facts).where(
+            c["digest"].in_(bindparam("digests", expanding=True))
+        )
         self._superseded = select(*facts, c["rotated"]).where(
             c["previous"].in_(bindparam("digests", expanding=True))
         )
@@ -141,7 +144,10 @@ class SessionRows:
 
     def load(self, connection: Connection, digests: Sequence[bytes]) -> list[Row]:
         """Return the rows of these digests, expired ones too."""
-        found = self._execute(connection, self._load, {"digests": digests})
+        if len(digests) == 1:  # a list takes longer to expand than the row to find
+            found = self._execute(connection, self._load, {"digest": digests[0]})
+        else:
+            found = self._execute(connection, self._load_some, {"digests": digests})
         return [self._row(values) for values in found]
 
     def superseded(
