@@ -7,6 +7,7 @@ database made of the writes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from pyramid_sqlsession.settings import SessionSettings
 from pyramid_sqlsession.store import Row
 
 log = logging.getLogger(__name__)
+
+UNCHANGEABLE = {str, int, float, bool, type(None)}  # whatever is done with their values
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,26 @@ def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
     return None
 
 
+class _Dumped(NamedTuple):
+    """Serialised data, and the values that it was made of; None where they may change inside."""
+
+    data: bytes
+    values: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, data: bytes, values: Mapping[str, Any] | None) -> _Dumped:
+        """Remember the values if each is of a type that never changes."""
+        is_plain = values is not None and all(type(v) in UNCHANGEABLE for v in values.values())
+        return cls(data, dict(values) if values is not None and is_plain else None)
+
+    def is_of(self, session: dict[str, Any]) -> bool:
+        """Whether the session still has these very values and no others."""
+        values = self.values
+        if values is None or len(values) != len(session):
+            return False
+        return all(session.get(key, _Dumped) is value for key, value in values.items())
+
+
 class Record:
     """The session of one request, and what this request knows of its row."""
 
@@ -92,6 +115,7 @@ class Record:
         self.is_back = False  # the session was put back since it was written
         self.state = self._opening_state()
         self.session = SQLSession(data or {}, self.state)
+        self._dumped = _Dumped(b"", None) if stored is None else _Dumped.of(stored.row.data, data)
         self.mark = self._stored_mark()
         self.aside: Aside | None = None  # what a failed view did
         self.rejoined: Aside | None = None  # the session before that was brought back
@@ -122,7 +146,7 @@ class Record:
     def take_mark(self) -> None:
         """Make the session as it is now the state to go back to."""
         state = self.state
-        data = dump(self.serializer, self.session) if self.session else None
+        data = self._dump() if self.session else None
         self.mark = Mark(data, state.lifetime, state.forced, state.rotations)
 
     def go_back(self) -> None:
@@ -199,8 +223,15 @@ class Record:
     def _unsaved_data(self) -> bytes | None:
         if self.current is None and not self._wants_row():
             return None
-        data = dump(self.serializer, self.session)
+        data = self._dump()
         return None if self.current is not None and self._is_saved(self.current, data) else data
+
+    def _dump(self) -> bytes:
+        """Serialise the session, unless it is plainly what it was the last time."""
+        if not self._dumped.is_of(self.session):
+            data = dump(self.serializer, self.session)
+            self._dumped = _Dumped.of(data, self.session)
+        return self._dumped.data
 
     def _wants_row(self) -> bool:
         return bool(self.session or self.state.forced or self.state.lifetime is not None)
@@ -232,7 +263,10 @@ class Record:
 
     def login(self, data: bytes) -> bytes:
         """Return the part of the data whose change gives the session a new id."""
-        values = self.serializer.loads(data)
+        known = self._dumped
+        values = known.values if known.data == data else None
+        if values is None:
+            values = self.serializer.loads(data)
         return self.serializer.dumps(
             {key: values[key] for key in self._login_keys if key in values}
         )
