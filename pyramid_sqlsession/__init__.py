@@ -23,7 +23,7 @@ from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.pruning import Pruned, Pruner, get_pruner, prune_sessions
 from pyramid_sqlsession.serializers import JSONSerializer
 from pyramid_sqlsession.session import SQLSession
-from pyramid_sqlsession.session_store import SessionStore
+from pyramid_sqlsession.store import SessionStore
 from pyramid_sqlsession.tweens import AT_FIRST_REQUEST, SAVING, WATCHING, watching_tween_factory
 
 __all__ = [

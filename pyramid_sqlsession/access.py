@@ -16,8 +16,9 @@ from pyramid_sqlsession.database import Database, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.record import Change, Record, Stored
+from pyramid_sqlsession.refusals import explaining, found_broken, may_pass, was_rolled_back
+from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.saving import Saver
-from pyramid_sqlsession.store import SessionRows, found_broken, may_pass, was_rolled_back
 from pyramid_sqlsession.transactions import kept_with, live_transaction
 
 ATTEMPTS = 3  # of a save aside, which nobody else can repeat
@@ -90,7 +91,7 @@ class Access:
                 if not found_broken(error):
                     raise
         with (
-            self._rows.explaining(),
+            explaining(self._rows.table),
             short_transaction(self._database.bind(self._request)) as connection,
         ):
             return read(connection)
@@ -143,7 +144,7 @@ class Access:
 
     def _connection(self) -> Connection:
         """Return that of the request's transaction, which may be begun on our account."""
-        with self._rows.explaining():
+        with explaining(self._rows.table):
             return self._joined().connection(self._rows.model)
 
     def save_late(self, record: Record, change: Change) -> None:

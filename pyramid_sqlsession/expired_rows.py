@@ -1,6 +1,6 @@
 """Expired rows: which they are, and their deletion stretch by stretch, waiting for nobody.
 
-This is the part of `store` that prunes; `walks` tells one stretch after the other.
+`pruning` has them deleted; `walks` tells one stretch after the other.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.store import explained
+from pyramid_sqlsession.refusals import explaining
 
 SKIPS_LOCKED_SINCE = {"postgresql": (9, 5), "mysql": (8, 0, 1), "mariadb": (10, 6)}
 
@@ -159,13 +158,8 @@ class ExpiredRows:
         values: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
         """Return the result of a statement; raise `SQLSessionError` where the remedy is known."""
-        try:
+        with explaining(self.table):
             return connection.execute(statement, values)
-        except DBAPIError as error:
-            known = explained(error, self.table)
-            if known is None:
-                raise
-            raise known from error
 
 
 def is_over(columns: Mapping[str, Column[Any]], limits: Limits, now: int) -> ColumnElement[bool]:

@@ -12,8 +12,8 @@ from pyramid_sqlsession.converters import takes
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin, extra_columns, fills_itself
 from pyramid_sqlsession.record import Record
+from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.serializers import Serializer, dump
-from pyramid_sqlsession.store import Row
 
 Fields = Mapping[str, Any]
 Callback = Callable[..., Fields | None]

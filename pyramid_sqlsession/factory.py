@@ -22,9 +22,9 @@ from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
 from pyramid_sqlsession.loading import Loader
 from pyramid_sqlsession.model import SessionMixin, check_model, generate_model
 from pyramid_sqlsession.request_store import RequestStore
+from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.session import SQLSession
 from pyramid_sqlsession.settings import SessionSettings, parse_settings
-from pyramid_sqlsession.store import SessionRows
 
 
 @implementer(ISessionFactory)

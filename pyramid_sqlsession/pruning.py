@@ -23,7 +23,7 @@ from pyramid_sqlsession.database import Bind, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict, SQLSessionError
 from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch
 from pyramid_sqlsession.factory import SQLSessionFactory
-from pyramid_sqlsession.store import may_pass, unreachable
+from pyramid_sqlsession.refusals import may_pass, unreachable
 from pyramid_sqlsession.walks import choose_walk
 
 log = logging.getLogger(__name__)

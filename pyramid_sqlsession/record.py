@@ -7,20 +7,17 @@ database made of the writes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pyramid_sqlsession import expiry
 from pyramid_sqlsession.merge import merge
-from pyramid_sqlsession.serializers import Serializer, dump
+from pyramid_sqlsession.rows import Row
+from pyramid_sqlsession.serializers import Dumped, Serializer, dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
-from pyramid_sqlsession.store import Row
 
 log = logging.getLogger(__name__)
-
-UNCHANGEABLE = {str, int, float, bool, type(None)}  # whatever is done with their values
 
 
 @dataclass(frozen=True)
@@ -70,26 +67,6 @@ def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
     return None
 
 
-class _Dumped(NamedTuple):
-    """Serialised data, and the values that it was made of; None where they may change inside."""
-
-    data: bytes
-    values: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, data: bytes, values: Mapping[str, Any] | None) -> _Dumped:
-        """Remember the values if each is of a type that never changes."""
-        is_plain = values is not None and all(type(v) in UNCHANGEABLE for v in values.values())
-        return cls(data, dict(values) if values is not None and is_plain else None)
-
-    def is_of(self, session: dict[str, Any]) -> bool:
-        """Whether the session still has these very values and no others."""
-        values = self.values
-        if values is None or len(values) != len(session):
-            return False
-        return all(session.get(key, _Dumped) is value for key, value in values.items())
-
-
 class Record:
     """The session of one request, and what this request knows of its row."""
 
@@ -115,7 +92,7 @@ class Record:
         self.is_back = False  # the session was put back since it was written
         self.state = self._opening_state()
         self.session = SQLSession(data or {}, self.state)
-        self._dumped = _Dumped(b"", None) if stored is None else _Dumped.of(stored.row.data, data)
+        self._dumped = Dumped(b"", None) if stored is None else Dumped.of(stored.row.data, data)
         self.mark = self._stored_mark()
         self.aside: Aside | None = None  # what a failed view did
         self.rejoined: Aside | None = None  # the session before that was brought back
@@ -230,7 +207,7 @@ class Record:
         """Serialise the session, unless it is plainly what it was the last time."""
         if not self._dumped.is_of(self.session):
             data = dump(self.serializer, self.session)
-            self._dumped = _Dumped.of(data, self.session)
+            self._dumped = Dumped.of(data, self.session)
         return self._dumped.data
 
     def _wants_row(self) -> bool:

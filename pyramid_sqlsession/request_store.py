@@ -12,7 +12,7 @@ from pyramid_sqlsession.access import joined_to
 from pyramid_sqlsession.database import Database
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
-from pyramid_sqlsession.session_store import Sessions, SessionStore
+from pyramid_sqlsession.store import Sessions, SessionStore
 
 
 class RequestStore(SessionStore):
