@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pymysql.err import OperationalError
+from sqlalchemy import create_engine, make_url
 
-from benchmarks.cluster import programs
-from benchmarks.cluster.__main__ import main
+from benchmarks.cluster import failover, programs
+from benchmarks.cluster.__main__ import parse, play
 from benchmarks.cluster.listening import Heard
 from benchmarks.cluster.report import Findings, Result
 from benchmarks.load.journal import Journal
+
+PAGE = (Path(__file__).parents[1] / "docs" / "many-machines.rst").read_text("utf-8")
+URLS = re.findall(r"^    sqlalchemy\.url = (.*)$", PAGE, re.MULTILINE)
 
 
 def result(
@@ -64,10 +72,58 @@ def test_servers_that_do_not_hold_the_same_are_a_fault() -> None:
     [("galera", "peace", "galera-4"), ("failover", "on", "postgresql")],
 )
 def test_what_is_not_installed_is_named_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, servers: str, scene: str, package: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, servers: str, scene: str, package: str
 ) -> None:
     """And nothing is installed."""
     monkeypatch.setattr(programs, "PATH", "")
     monkeypatch.setattr("benchmarks.cluster.galera.PROVIDER", "/nowhere/provider.so")
     with pytest.raises(SystemExit, match=rf"is not here: install the Debian package {package}\."):
-        main([servers, "--scene", scene])
+        play(parse([servers, "--scene", scene], tmp_path))
+
+
+# The page, and the module that it recommends
+
+
+def arguments(part: str) -> dict[str, Any]:
+    """Return what the driver is told by the one url of the page that has this part."""
+    (url,) = [make_url(url) for url in URLS if part in url]
+    return dict(create_engine(url).dialect.create_connect_args(url)[1])
+
+
+def test_the_urls_of_the_page_tell_the_drivers_what_the_page_says() -> None:
+    """Hosts, timeouts, and what is said at the beginning of a connection."""
+    postgresql, galera = arguments("target_session_attrs"), arguments("hosts")
+    assert (postgresql["host"], postgresql["port"]) == ("db1,db2", "5432,5432")
+    assert postgresql["target_session_attrs"] == "read-write"
+    assert galera["hosts"] == "db1:3306,db2:3306,db3:3306"
+    assert (galera["connect_timeout"], galera["read_timeout"]) == (2, 10)
+    assert arguments("init_command")["init_command"] == "SET SESSION wsrep_sync_wait=7"
+
+
+def test_a_node_that_does_not_serve_is_passed_over_and_tried_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For half a minute, so that not every connection waits for it."""
+    tried: list[str] = []
+
+    def connect(address: str, options: dict[str, Any]) -> dict[str, Any]:
+        tried.append(address)
+        if address == "db1:3306":
+            raise OperationalError(2003, "Can't connect")
+        return options
+
+    monkeypatch.setattr(failover, "connect", connect)
+    monkeypatch.setattr(failover, "_avoided_until", {})
+    parameters = arguments("hosts")
+    for _ in range(2):
+        found: Any = failover.connect_to_one(None, None, (), parameters)
+        assert found["user"] == "user"
+        assert "hosts" not in found
+    assert tried == ["db1:3306", "db2:3306", "db2:3306"]
+    with pytest.raises(OperationalError):
+        failover.connect_to_one(None, None, (), {"hosts": "db1:3306"})
+
+
+def test_an_engine_without_hosts_connects_as_usual() -> None:
+    """SQLAlchemy goes on when a listener has nothing to say."""
+    assert failover.connect_to_one(None, None, (), {"host": "db1"}) is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks.cluster import failover
 from benchmarks.cluster.report import Result
@@ -14,13 +16,18 @@ from benchmarks.cluster.running import run
 from benchmarks.cluster.scenes import SCENES, USUAL
 from benchmarks.load.report import table
 
-__all__ = ["failover"]  # its import lets us count on a cluster
-
 
 def main(argv: list[str]) -> int:
     """Run the scenes, one after another."""
+    failover.listen()  # to make the tables and to count
+    signal.signal(signal.SIGTERM, end)
     with tempfile.TemporaryDirectory() as folder:
         return play(parse(argv, Path(folder)))
+
+
+def end(number: int, _frame: object) -> NoReturn:
+    """Take the servers along."""
+    sys.exit(128 + number)
 
 
 def play(options: argparse.Namespace) -> int:
@@ -31,10 +38,9 @@ def play(options: argparse.Namespace) -> int:
         scene, logs = SCENES[options.servers][name], options.logs / name
         results.append(run(name, scene, options.requests, logs))
         explain(results[-1])
-    text = table(results)
-    print(text)
-    if options.rst:
-        options.rst.write_text(f"{text}\n")
+        if options.rst:
+            options.rst.write_text(f"{table(results)}\n")
+    print(table(results))
     return 0 if all(result.is_good for result in results) else 1
 
 

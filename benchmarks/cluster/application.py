@@ -1,6 +1,10 @@
 """The shop, on a cluster of MariaDB."""
 
 from benchmarks.cluster import failover
-from benchmarks.load.application import serve
+from benchmarks.load import application
 
-__all__ = ["failover", "serve"]
+
+def serve() -> application.Wsgi:
+    """Return what a worker serves."""
+    failover.listen()
+    return application.serve()

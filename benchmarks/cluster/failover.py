@@ -5,8 +5,8 @@ A url names the nodes, in the order in which they are tried::
     mysql+pymysql://user:password@/shop?hosts=db1:3306,db2:3306,db3:3306
         &connect_timeout=2&read_timeout=10&init_command=SET SESSION wsrep_sync_wait = 7
 
-With `pool_pre_ping`, a connection to a node that is gone is replaced by one to the next. Importing
-this module is enough.
+Call `listen` once, before the first connection; set `pool_pre_ping`, so that a connection to a
+node that is gone is replaced by one to the next.
 """
 
 from __future__ import annotations
@@ -46,9 +46,14 @@ class NodeConnection(Connection):  # type: ignore[misc]  # pymysql is not annota
                 self.close()
 
 
-@event.listens_for(Engine, "do_connect")
+def listen(engine: Engine | type[Engine] = Engine) -> None:
+    """Let an engine, or every engine, understand `hosts`."""
+    event.listen(engine, "do_connect", connect_to_one)
+    event.listen(engine, "handle_error", leave_a_node_that_is_not_ready)
+
+
 def connect_to_one(
-    _dialect: Dialect, _record: Any, _arguments: Any, parameters: dict[str, Any]
+    _dialect: Dialect | None, _record: Any, _arguments: Any, parameters: dict[str, Any]
 ) -> NodeConnection | None:
     """Return a connection to the first of the url's `hosts` that serves; None without any."""
     options = dict(parameters)
@@ -59,7 +64,7 @@ def connect_to_one(
     now = time.monotonic()
     for address in sorted(hosts.split(","), key=lambda one: _avoided_until.get(one, 0) > now):
         try:
-            return _connect(address, options)
+            return connect(address, options)
         except OperationalError as error:  # noqa: PERF203 - each node has its chance
             _avoided_until[address] = now + AVOIDED
             failed = error
@@ -67,7 +72,8 @@ def connect_to_one(
     raise failed
 
 
-def _connect(address: str, options: dict[str, Any]) -> NodeConnection:
+def connect(address: str, options: dict[str, Any]) -> NodeConnection:
+    """Return a connection to this node; raise `OperationalError` when it is not ready."""
     host, _, port = address.partition(":")
     connection = NodeConnection(host=host, port=int(port), **options)
     with connection.cursor() as cursor:
@@ -78,7 +84,6 @@ def _connect(address: str, options: dict[str, Any]) -> NodeConnection:
     raise OperationalError(NOT_PREPARED, f"{address} is not ready")
 
 
-@event.listens_for(Engine, "handle_error")
 def leave_a_node_that_is_not_ready(context: ExceptionContext) -> None:
     """Replace the connections to it, though it still answers a ping."""
     if context.original_exception.args[:1] == (NOT_PREPARED,):

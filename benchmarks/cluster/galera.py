@@ -79,6 +79,7 @@ class Node:
             "gmcast.listen_addr": f"tcp://127.0.0.1:{self.group_port}",
             "ist.recv_addr": f"127.0.0.1:{ist}",
             "gcache.size": "32M",
+            "evs.keepalive_period": f"PT{self._suspect / 5}S",
             "evs.suspect_timeout": f"PT{self._suspect}S",
             "evs.inactive_timeout": f"PT{3 * self._suspect}S",
         }
