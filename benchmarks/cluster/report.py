@@ -75,7 +75,14 @@ class Result:
             "Revived": f"{found.revived - at_once.revived:,}",
             "Strange": f"{found.strange - at_once.strange:,}",
             "Failed": f"{len(failures):,}",
-            "After s": f"{min(failures):.1f} to {max(failures):.1f}" if failures else "",
+            "After s": self._when(failures),
             "Silence s": f"{self.heard.silence():.1f}",
             "Longest s": f"{self.heard.longest:.1f}",
         }
+
+    def _when(self, failures: list[float]) -> str:
+        if not failures:
+            return ""
+        if self.heard.broken is None:
+            return "no fault"
+        return f"{min(failures):.1f} to {max(failures):.1f}"
