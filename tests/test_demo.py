@@ -23,10 +23,10 @@ POSTS = ["/forget-me", "/cart/add", "/cart/remove", "/order", "/login", "/logout
 POSTS_OF_USERS = ["/sessions/end", "/sessions/end-others", "/password"]
 
 
-def settings_of_the_file() -> dict[str, str]:
+def settings_of_the_file(file: Path = INI) -> dict[str, str]:
     """What `pserve` hands to the application."""
     parser = ConfigParser(defaults={"here": str(DEMO)})
-    parser.read(INI, "utf-8")
+    parser.read(file, "utf-8")
     return dict(parser["app:main"])
 
 
@@ -34,6 +34,32 @@ def settings_of_the_file() -> dict[str, str]:
 def file(tmp_path: Path) -> Path:
     """Where the demo keeps its tables."""
     return tmp_path / "demo.sqlite"
+
+
+@pytest.fixture
+def production(file: Path) -> Iterator[Any]:
+    """The WSGI application of `production.ini`, on a file instead of a server."""
+    settings = settings_of_the_file(DEMO / "production.ini")
+    shop = sqlsession_demo.main({}, **settings | {"sqlalchemy.url": f"sqlite:///{file}"})
+    yield shop
+    shop.registry["dbsession_factory"].kw["bind"].dispose()
+
+
+def test_the_shop_in_production_goes_on_when_its_connections_broke(production: Any) -> None:
+    """Those of the pool, which the database has closed while nobody came."""
+    browser = webtest.TestApp(production, extra_environ={"wsgi.url_scheme": "https"})
+    cookie = browser.get("/").headers["Set-Cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert "; secure" in cookie
+    engine = production.registry["dbsession_factory"].kw["bind"]
+    pooled = [engine.connect() for _ in range(engine.pool.checkedin())]
+    assert pooled
+    broken = [connection.connection.dbapi_connection for connection in pooled]
+    for connection in pooled:
+        connection.close()
+    for connection in broken:
+        connection.close()
+    browser.get("/", status=200)
 
 
 @contextmanager

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from benchmarks.load.acts import Add, Count
+from benchmarks.load.counting import halves
 from benchmarks.load.life import Life
 from tests.servers import ROOT
 
@@ -68,6 +71,36 @@ def test_every_lost_change_is_a_fault(life: Life, change: dict[str, Any]) -> Non
 def test_a_session_that_is_gone_is_a_fault(life: Life) -> None:
     """Whatever it held."""
     assert list(life.faults(None)) == ["the session is gone"]
+
+
+def test_what_was_not_answered_is_there_or_not(life: Life) -> None:
+    """A login may have happened, and so may a logout."""
+    life.unanswered_user = "bob"
+    assert list(life.faults({**HELD, "auth.userid": "bob"})) == []
+    assert list(life.faults({**HELD, "auth.userid": None})) != []
+    life.may_have_ended = True
+    assert list(life.faults(None)) == []
+    assert list(life.faults({**HELD, "kept": None})) != []
+
+
+@pytest.mark.parametrize(
+    ("added", "count", "noted", "faults"),
+    [
+        (False, 2, [], 0),
+        (True, 3, ["a", "c"], 0),
+        (True, 2, [], 1),
+        (False, 2, ["a"], 1),
+        (False, 3, [], 1),
+        (False, 2, ["c"], 1),
+    ],
+)
+def test_half_of_what_was_not_answered_is_a_fault(
+    life: Life, added: bool, count: int, noted: list[str], faults: int
+) -> None:
+    """The session and the application's data are committed together."""
+    life.unanswered = [Add("a", "a"), Count("c")]
+    data = {"a": "a" if added else None, "count": count}
+    assert len(list(halves(life, data, Counter(noted)))) == faults
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -33,7 +33,15 @@ from pyramid.httpexceptions import HTTPFound
 from pyramid.paster import get_app
 from pyramid.request import Request
 from pyramid.scripting import prepare
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, String, event
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    String,
+    engine_from_config,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from sqlalchemy.pool import Pool
 
@@ -53,6 +61,7 @@ from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
 from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
 
+ENGINE = "sqlalchemy."  # options of the application's own
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text("utf-8")
 COOKIECUTTER = ROOT / "tests" / "cookiecutter"
@@ -385,8 +394,10 @@ def test_every_piece_of_ini_is_accepted(block: Block, myapp: Path) -> None:
     write(myapp.parent / "myapp/models/web_session.py", named("web_session_with_user.py"))
     settings = dict(parser["app:main"])
     assert settings
-    assert all(name.startswith(PREFIX) for name in settings)
+    assert all(name.startswith((PREFIX, ENGINE)) for name in settings)
     parse_settings(settings)
+    if f"{ENGINE}url" in settings:
+        engine_from_config(settings, ENGINE)
 
 
 # The tables

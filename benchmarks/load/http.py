@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Wire:
     def send(self, path: str, cookie: str | None) -> Answer:
         """Send a request; raise `OSError` when there is no answer."""
         headers = {"Cookie": f"session={cookie}"} if cookie else {}
+        if self._was_hung_up():
+            self._connection.close()
         try:
             self._connection.request("POST", path, headers=headers)
             response = self._connection.getresponse()
@@ -50,6 +53,11 @@ class Wire:
             raise
         body = json.loads(text) if response.status == HTTPStatus.OK else None
         return Answer(response.status, body, _session_cookie(response.headers.get("Set-Cookie")))
+
+    def _was_hung_up(self) -> bool:
+        """Whether the other end has closed a connection that was kept; a request would be lost."""
+        kept = self._connection.sock
+        return kept is not None and bool(select.select([kept], [], [], 0)[0])
 
     def close(self) -> None:
         """Hang up."""

@@ -26,6 +26,7 @@ class Journal:
     refused: list[str] = field(default_factory=list)  # must not have been noted
     statuses: Counter[int] = field(default_factory=Counter)
     times: list[tuple[float, int]] = field(default_factory=list)  # when asked, and the status
+    spells: list[tuple[float, float]] = field(default_factory=list)  # in which failing is expected
     lost: list[str] = field(default_factory=list)
     resurrected: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)

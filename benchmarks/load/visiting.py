@@ -23,13 +23,18 @@ class Budget:
     """The number of requests that may still be sent, by all visitors together."""
 
     def __init__(self, requests: int) -> None:
-        self._left = requests
+        self._left = self._requests = requests
         self._lock = threading.Lock()
 
     def spend(self, requests: int) -> None:
         """Take some, though there may be fewer."""
         with self._lock:
             self._left -= requests
+
+    @property
+    def share(self) -> float:
+        """How much of all is spent."""
+        return 1 - self._left / self._requests
 
     def is_spent(self) -> bool:
         """Whether it is time to go."""
