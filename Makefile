@@ -11,7 +11,7 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst docs/*.rst)
 
-.PHONY: help test test-lowest demo load faults lint format check-wheel distclean
+.PHONY: help test test-lowest demo load faults galera failover lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -19,6 +19,8 @@ help:
 	@echo "make demo         serve the demo on http://localhost:6543"
 	@echo "make load         visit a served shop, and count what was acknowledged (REQUESTS=5000)"
 	@echo "make faults       break databases, disks, processes and clocks under that load"
+	@echo "make galera       the same on three nodes of MariaDB, one of them killed"
+	@echo "make failover     the same on PostgreSQL, which is killed and replaced by its standby"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -38,6 +40,9 @@ load: $(VENV)/.test-installed
 
 faults: $(VENV)/.test-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.faults
+
+galera failover: $(VENV)/.test-installed
+	@$(VENV)/bin/python -W ignore -m benchmarks.cluster $@ --requests $(REQUESTS)
 
 demo: $(VENV)/.demo-installed
 	@echo "The demo is served on http://localhost:6543 (stop it with Ctrl+C)"

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.model import generate_model
-from pyramid_sqlsession.store import Row, SessionRows
+from pyramid_sqlsession.rows import Row, SessionRows
 
 SESSIONS, TOUCHES = 1_000, 10_000
 BEGIN, INTERVAL = 1_800_000_000, 600

@@ -23,7 +23,7 @@ from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.pruning import Pruned, Pruner, get_pruner, prune_sessions
 from pyramid_sqlsession.serializers import JSONSerializer
 from pyramid_sqlsession.session import SQLSession
-from pyramid_sqlsession.session_store import SessionStore
+from pyramid_sqlsession.store import SessionStore
 from pyramid_sqlsession.tweens import AT_FIRST_REQUEST, SAVING, WATCHING, watching_tween_factory
 
 __all__ = [
@@ -69,7 +69,7 @@ def includeme(config: Configurator) -> None:
     config.action(WATCHING, place_watching_tween, order=LAST)
     config.add_tween(SAVING, over=EXCVIEW, under=("pyramid_tm.tm_tween_factory", INGRESS))
     config.add_request_method(_session_store, "session_store", reify=True)
-    config.add_subscriber(_start, ApplicationCreated)
+    config.action(None, lambda: config.registry.registerHandler(_start, (ApplicationCreated,)))
 
 
 def _session_store(request: Request) -> SessionStore:
@@ -84,6 +84,7 @@ def _session_store(request: Request) -> SessionStore:
 
 def _start(event: ApplicationCreated) -> None:
     registry = event.app.registry
+    _stop_listening(registry)
     factory = registry.queryUtility(ISessionFactory)
     if not isinstance(factory, SQLSessionFactory):
         return
@@ -92,6 +93,13 @@ def _start(event: ApplicationCreated) -> None:
         with prepare(registry=registry) as env:
             factory.create_table(env["request"])
     registry[AT_FIRST_REQUEST] = get_pruner(registry).start
+
+
+def _stop_listening(registry: Registry) -> None:
+    """Leave no subscriber, for whose sake Pyramid would send its events at every request."""
+    registry.unregisterHandler(_start, (ApplicationCreated,))
+    others = [*registry.registeredHandlers(), *registry.registeredSubscriptionAdapters()]
+    registry.has_listeners = bool(others)
 
 
 def _warn_of_missing_tweens(registry: Registry) -> None:

@@ -16,8 +16,9 @@ from pyramid_sqlsession.database import Database, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.record import Change, Record, Stored
+from pyramid_sqlsession.refusals import explaining, found_broken, may_pass, was_rolled_back
+from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.saving import Saver
-from pyramid_sqlsession.store import SessionRows, found_broken, may_pass, was_rolled_back
 from pyramid_sqlsession.transactions import kept_with, live_transaction
 
 ATTEMPTS = 3  # of a save aside, which nobody else can repeat
@@ -50,6 +51,19 @@ class Joined:
         return self.dbsession.is_active and not has_left
 
 
+def joined_to(transaction: Any, request: Request, database: Database) -> Joined:
+    """Return the dbsession of the request's transaction.
+
+    Requests that share a transaction, as subrequests over a copied environ do, must share its
+    dbsession: on two connections they would wait for each other's rows for ever.
+    """
+    joined: Joined | None = kept_with(transaction, database)
+    if joined is None:
+        joined = Joined(database.dbsession(request))
+        transaction.set_data(database, joined)
+    return joined
+
+
 class Access:
     """The connections of one request to the rows of its session."""
 
@@ -77,7 +91,7 @@ class Access:
                 if not found_broken(error):
                     raise
         with (
-            self._rows.explaining(),
+            explaining(self._rows.table),
             short_transaction(self._database.bind(self._request)) as connection,
         ):
             return read(connection)
@@ -110,6 +124,11 @@ class Access:
             return False
         return self._database.is_committed_whole and was_rolled_back(error)
 
+    def has_row(self, record: Record) -> bool:
+        """Whether the request's transaction sees the row of the session."""
+        row = None if record.current is None else record.current.row
+        return row is not None and self._rows.reload(self._connection(), row) is not None
+
     def save(self, record: Record, change: Change, *, on_conflict: str) -> None:
         """Save in the request's transaction."""
         connection = self._connection_for_writing()
@@ -125,7 +144,7 @@ class Access:
 
     def _connection(self) -> Connection:
         """Return that of the request's transaction, which may be begun on our account."""
-        with self._rows.explaining():
+        with explaining(self._rows.table):
             return self._joined().connection(self._rows.model)
 
     def save_late(self, record: Record, change: Change) -> None:
@@ -176,14 +195,4 @@ class Access:
             saver.write(connection, change, now=expiry.now(), on_conflict="merge")
 
     def _joined(self) -> Joined:
-        """Return the dbsession of the request's transaction.
-
-        Requests that share a transaction, as subrequests over a copied environ do, must share its
-        dbsession: on two connections they would wait for each other's rows for ever.
-        """
-        transaction = self._request.tm.get()
-        joined: Joined | None = kept_with(transaction, self._database)
-        if joined is None:
-            joined = Joined(self._database.dbsession(self._request))
-            transaction.set_data(self._database, joined)
-        return joined
+        return joined_to(self._request.tm.get(), self._request, self._database)

@@ -106,6 +106,8 @@ class SessionCookie:
 
 def vary_by_cookie(response: Any) -> None:
     """Tell caches that the response depends on the cookie."""
+    if ("Vary", "Cookie") in response.headerlist:
+        return
     headers = list(response.headerlist)
     names = _items(headers, "vary")
     if not {"*", "cookie"} & {name.lower() for name in names}:

@@ -157,3 +157,15 @@ def short_transaction(bind: Bind) -> Iterator[Connection]:
     else:
         with bind.begin_nested() if bind.in_transaction() else bind.begin():
             yield bind
+
+
+@contextmanager
+def passing_transaction(bind: Bind) -> Iterator[Connection]:
+    """Do the same at start-up, leaving no connection in the pool.
+
+    Processes that are forked later would all talk over it.
+    """
+    with short_transaction(bind) as connection:
+        if isinstance(bind, Engine) and not _is_in_memory(bind.url):
+            connection.detach()
+        yield connection

@@ -1,6 +1,6 @@
 """Expired rows: which they are, and their deletion stretch by stretch, waiting for nobody.
 
-This is the part of `store` that prunes; `walks` tells one stretch after the other.
+`pruning` has them deleted; `walks` tells one stretch after the other.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.store import explained
+from pyramid_sqlsession.refusals import explaining
 
 SKIPS_LOCKED_SINCE = {"postgresql": (9, 5), "mysql": (8, 0, 1), "mariadb": (10, 6)}
 
@@ -93,7 +92,7 @@ class ExpiredRows:
         self.id, self.expires = columns["id"], columns["expires"]
         self.table: Table = self.id.table
         self.is_due = self.expires <= now
-        self.is_expired = and_(self.is_due, _is_over(columns, limits, now))
+        self.is_expired = and_(self.is_due, is_over(columns, limits, now))
 
     def count(self, connection: Connection, stretch: Stretch) -> int:
         """Count what has expired in the stretch."""
@@ -159,21 +158,19 @@ class ExpiredRows:
         values: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
         """Return the result of a statement; raise `SQLSessionError` where the remedy is known."""
-        try:
+        with explaining(self.table):
             return connection.execute(statement, values)
-        except DBAPIError as error:
-            known = explained(error, self.table)
-            if known is None:
-                raise
-            raise known from error
 
 
-def _is_over(columns: Mapping[str, Column[Any]], limits: Limits, now: int) -> ColumnElement[bool]:
+def is_over(columns: Mapping[str, Column[Any]], limits: Limits, now: int) -> ColumnElement[bool]:
+    """Return the condition that is the opposite of `limits.is_alive`, and never NULL."""
     # The durations are subtracted from now: a sum might not fit into a column mapped as INTEGER.
     life: ColumnElement[Any] = columns["lifetime"]
     if limits.idle is not None:
         life = func.coalesce(life, limits.idle)
     is_idle = columns["accessed"] <= literal(now, BigInteger) - life
+    if limits.idle is None:
+        is_idle = and_(life.is_not(None), is_idle)
     if limits.absolute is None:
         return is_idle
     return or_(is_idle, columns["created"] <= now - limits.absolute)

@@ -10,9 +10,9 @@ from sqlalchemy import Column
 from sqlalchemy.types import TypeEngine
 
 from pyramid_sqlsession.converters import Converter, Refused
-from pyramid_sqlsession.model import ATTRIBUTES
+from pyramid_sqlsession.model import ATTRIBUTES, STORE_WORDS
 
-RESERVED = ("metadata", "registry")  # SQLAlchemy's, on every mapped class
+RESERVED = ("metadata", "registry", *STORE_WORDS)  # the first two are SQLAlchemy's
 
 
 def _columns(value: Any) -> Mapping[str, Column[Any]]:

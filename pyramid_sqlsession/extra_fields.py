@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pyramid.request import Request
 
@@ -12,8 +12,8 @@ from pyramid_sqlsession.converters import takes
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin, extra_columns, fills_itself
 from pyramid_sqlsession.record import Record
+from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.serializers import Serializer, dump
-from pyramid_sqlsession.store import Row
 
 Fields = Mapping[str, Any]
 Callback = Callable[..., Fields | None]
@@ -26,14 +26,13 @@ class ExtraFields:
 
     def __init__(self, model: type[SessionMixin], callback: Callback | None) -> None:
         self._model = model
-        self._callback = callback
+        self.are_filled = callback is not None
+        self._callback = cast(Callback, callback)  # asked only if there is one
         self._takes_request = callback is not None and takes(callback, 3)
         self._columns = {} if callback is None else extra_columns(model)
 
     def ask(self, defaults: Fields, record: Record, request: Request) -> Fields:
         """Return what the callback says; raise `SQLSessionError` when it must not say that."""
-        if self._callback is None:
-            return {}
         given = dict(deepcopy(defaults))  # it may change what is in there too
         arguments = (given, record.session, request)[: 3 if self._takes_request else 2]
         returned = self._callback(*arguments)
@@ -101,6 +100,8 @@ class FieldValues:
 
     def ask(self, record: Record, row: Row, defaults: Fields) -> Fields:
         """Return what is to be written with `row`; `defaults` are the columns that are ours."""
+        if not self._fields.are_filled:
+            return {}
         if self._is_asking:
             raise SQLSessionError(f"{SETTING} was called by itself: it must not end a transaction")
         self._is_asking = True

@@ -10,21 +10,21 @@ from typing import Any
 from pyramid.interfaces import ISessionFactory
 from pyramid.request import Request
 from sqlalchemy import Table, inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from zope.interface import implementer
 
 from pyramid_sqlsession.access import Access
 from pyramid_sqlsession.cookie import SessionCookie
-from pyramid_sqlsession.database import Bind, open_database, short_transaction
+from pyramid_sqlsession.database import Bind, open_database, passing_transaction
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.extra_fields import ExtraFields, FieldValues
 from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
 from pyramid_sqlsession.loading import Loader
 from pyramid_sqlsession.model import SessionMixin, check_model, generate_model
 from pyramid_sqlsession.request_store import RequestStore
+from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.session import SQLSession
 from pyramid_sqlsession.settings import SessionSettings, parse_settings
-from pyramid_sqlsession.store import SessionRows
 
 
 @implementer(ISessionFactory)
@@ -81,20 +81,20 @@ class SQLSessionFactory:
         table = self._rows.table
         bind = self._database.bind(request)
         try:
-            with short_transaction(bind) as connection:
+            with passing_transaction(bind) as connection:
                 table.create(connection, checkfirst=True)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:  # also one about a name or type that it does not have
             if not _exists(table, bind):  # another process may have been faster
                 raise SQLSessionError(
                     f"sqlsession.create_table: the table {table.fullname!r} could not be "
-                    f"created: {error.orig}"
+                    f"created: {getattr(error, 'orig', error)}"
                 ) from error
 
 
 def _exists(table: Table, bind: Any) -> bool:
     try:
         return bool(inspect(bind).has_table(table.name, schema=table.schema))
-    except DBAPIError:
+    except SQLAlchemyError:
         return False
 
 

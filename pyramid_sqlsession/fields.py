@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, inspect
 
-from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin
+from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin, python_type
 
 # What a column takes besides values of its own Python type, and loses nothing by.
 ALSO_TAKEN: dict[type, tuple[type, ...]] = {float: (int,), Decimal: (int,)}
@@ -22,9 +22,7 @@ class Fields:
         self._model = model
         columns: Mapping[str, Column[Any]] = inspect(model).columns
         self._types = {
-            name: _python_type(column)
-            for name, column in columns.items()
-            if name not in ATTRIBUTES
+            name: python_type(column) for name, column in columns.items() if name not in ATTRIBUTES
         }
 
     def where(self, fields: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -52,15 +50,6 @@ class Fields:
         if not self._types:
             return "the application has added no column to it"
         return f"the application has added {', '.join(self._types)}"
-
-
-def _python_type(column: Column[Any]) -> type | None:
-    """Return the type of the column's values, None when only the column itself knows."""
-    try:
-        found = column.type.python_type
-    except NotImplementedError:
-        return None
-    return None if found is object else found
 
 
 def _fits(value: Any, wanted: type) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import DDL, BigInteger, Column, Integer, LargeBinary, Table, Text, event, inspect
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, event, inspect
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, mapped_column, registry
-from sqlalchemy.schema import UniqueConstraint
+from sqlalchemy.schema import ExecutableDDLElement, UniqueConstraint
 
 from pyramid_sqlsession.exceptions import SettingsError
 
@@ -48,27 +49,43 @@ class SessionMixin:
 
 
 ATTRIBUTES = tuple(SessionMixin.__annotations__)
+MAY_BE_NULL = ("previous", "rotated", "lifetime")
+HELD = {"digest": (bytes,), "previous": (bytes,), "data": (str, bytes, dict)}  # elsewhere int
+STORE_WORDS = ("keep", "include_expired")  # arguments of SessionStore, which takes fields beside
+
+
+class _RoomForUpdates(ExecutableDDLElement):
+    """Leaves room in each page of a table, so that PostgreSQL updates in place.
+
+    SQLAlchemy's `DDL` doubles a % in the table's name once too often, and a name that it is given
+    does not follow `schema_translate_map`.
+    """
+
+
+@compiles(_RoomForUpdates)
+def _compile_room(element: Any, compiler: Any, **_: Any) -> str:
+    return f"ALTER TABLE {compiler.preparer.format_table(element.target)} SET (fillfactor = 80)"
+
+
+def _has_room_to_give(ddl: Any, target: Any, *_: Any, **__: Any) -> bool:  # noqa: ARG001
+    """Whether the application has not chosen itself, and the table has pages of its own."""
+    options = target.dialect_options["postgresql"]
+    chosen = options.get("with") or {}  # which SQLAlchemy has since 2.1
+    return "fillfactor" not in chosen and not options.get("partition_by")
+
+
+ROOM_FOR_UPDATES = _RoomForUpdates().execute_if(dialect="postgresql", callable_=_has_room_to_give)
 
 
 @event.listens_for(SessionMixin, "after_mapper_constructed", propagate=True)
 def _suit_dialects(mapper: Mapper[Any], _model: type) -> None:
     table, previous = _table(mapper), mapper.columns.get("previous")
     table.dialect_kwargs["sqlite_autoincrement"] = True  # never give out a public id twice
-    event.listen(table, "after_create", _room_for_updates(table))
+    event.listen(table, "after_create", ROOM_FOR_UPDATES)
     for index in table.indexes:
         if previous is not None and list(index.columns) == [previous]:
             index.dialect_kwargs["postgresql_where"] = previous.is_not(None)
     _choose_character_set(table)
-
-
-def _room_for_updates(table: Table) -> DDL:
-    # DDL has a name for the table, but doubles a % in it once too often.
-    parts = [part.replace('"', '""') for part in (table.schema, table.name) if part]
-    quoted = ".".join(f'"{part}"' for part in parts)
-    ddl = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy has not annotated it
-        "ALTER TABLE %(quoted)s SET (fillfactor = 80)", context={"quoted": quoted}
-    )
-    return ddl.execute_if(dialect="postgresql")
 
 
 def _choose_character_set(table: Table) -> None:
@@ -147,7 +164,7 @@ def check_model(model: type, *, is_filled: bool = True) -> None:
             f"sqlsession.model: {model!r} is not a mapped class; "
             "derive it from your declarative base and pyramid_sqlsession.SessionMixin"
         )
-    faults = [*_missing_attributes(mapper), *_key_faults(mapper)]
+    faults = [*_missing_attributes(mapper), *_key_faults(mapper), *_column_faults(mapper)]
     faults += [] if is_filled else _unfilled(model)
     if faults:
         raise SettingsError(
@@ -167,6 +184,27 @@ def _key_faults(mapper: Mapper[Any]) -> Iterator[str]:
         yield "'id' is not the primary key"
     if "digest" in columns and not _is_unique(columns["digest"], _table(mapper)):
         yield "'digest' is not unique"
+
+
+def _column_faults(mapper: Mapper[Any]) -> Iterator[str]:
+    columns = mapper.columns
+    for name in (name for name in ATTRIBUTES if name in columns):
+        held, wanted = python_type(columns[name]), HELD.get(name, (int,))
+        if held is not None and held not in wanted:
+            yield f"{name!r} holds {held.__name__}, not {' or '.join(t.__name__ for t in wanted)}"
+        if name in MAY_BE_NULL and not columns[name].nullable:
+            yield f"{name!r} must not be NOT NULL"
+    for name in (name for name in STORE_WORDS if name in columns):
+        yield f"{name!r} is a word of request.session_store: give the attribute another name"
+
+
+def python_type(column: Column[Any]) -> type | None:
+    """Return the type of the column's values, None when only the column itself knows."""
+    try:
+        found = column.type.python_type
+    except NotImplementedError:
+        return None
+    return None if found is object else found
 
 
 def _unfilled(model: type) -> list[str]:

@@ -23,13 +23,13 @@ from pyramid_sqlsession.database import Bind, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict, SQLSessionError
 from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch
 from pyramid_sqlsession.factory import SQLSessionFactory
-from pyramid_sqlsession.store import may_pass, unreachable
+from pyramid_sqlsession.refusals import may_pass, unreachable
 from pyramid_sqlsession.walks import choose_walk
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 1000
-BATCH_SIZES = {"postgresql": 5000}  # where the neighbours notice no difference
+BATCH_SIZES = {"postgresql": 5000}  # in two thirds of the time
 PRUNER = "pyramid_sqlsession.pruner"  # its place in the registry
 REPETITIONS = 4  # of a batch that another transaction keeps from passing
 READ_COMMITTED = ("postgresql", "mysql", "mariadb")  # else they lock what they only look at

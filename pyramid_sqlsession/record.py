@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from pyramid_sqlsession import expiry
 from pyramid_sqlsession.merge import merge
-from pyramid_sqlsession.serializers import Serializer, dump
+from pyramid_sqlsession.rows import Row
+from pyramid_sqlsession.serializers import Dumped, Serializer, dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
-from pyramid_sqlsession.store import Row
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class Record:
         self.is_back = False  # the session was put back since it was written
         self.state = self._opening_state()
         self.session = SQLSession(data or {}, self.state)
+        self._dumped = Dumped(b"", None) if stored is None else Dumped.of(stored.row.data, data)
         self.mark = self._stored_mark()
         self.aside: Aside | None = None  # what a failed view did
         self.rejoined: Aside | None = None  # the session before that was brought back
@@ -122,7 +123,7 @@ class Record:
     def take_mark(self) -> None:
         """Make the session as it is now the state to go back to."""
         state = self.state
-        data = dump(self.serializer, self.session) if self.session else None
+        data = self._dump() if self.session else None
         self.mark = Mark(data, state.lifetime, state.forced, state.rotations)
 
     def go_back(self) -> None:
@@ -199,8 +200,15 @@ class Record:
     def _unsaved_data(self) -> bytes | None:
         if self.current is None and not self._wants_row():
             return None
-        data = dump(self.serializer, self.session)
+        data = self._dump()
         return None if self.current is not None and self._is_saved(self.current, data) else data
+
+    def _dump(self) -> bytes:
+        """Serialise the session, unless it is plainly what it was the last time."""
+        if not self._dumped.is_of(self.session):
+            data = dump(self.serializer, self.session)
+            self._dumped = Dumped.of(data, self.session)
+        return self._dumped.data
 
     def _wants_row(self) -> bool:
         return bool(self.session or self.state.forced or self.state.lifetime is not None)
@@ -232,7 +240,10 @@ class Record:
 
     def login(self, data: bytes) -> bytes:
         """Return the part of the data whose change gives the session a new id."""
-        values = self.serializer.loads(data)
+        known = self._dumped
+        values = known.values if known.data == data else None
+        if values is None:
+            values = self.serializer.loads(data)
         return self.serializer.dumps(
             {key: values[key] for key in self._login_keys if key in values}
         )

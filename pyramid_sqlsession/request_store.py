@@ -8,12 +8,11 @@ from pyramid.request import Request
 from sqlalchemy.orm import Session
 from transaction.interfaces import NoTransaction
 
-from pyramid_sqlsession.access import Joined
+from pyramid_sqlsession.access import joined_to
 from pyramid_sqlsession.database import Database
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
-from pyramid_sqlsession.session_store import Sessions, SessionStore
-from pyramid_sqlsession.transactions import kept_with
+from pyramid_sqlsession.store import Sessions, SessionStore
 
 
 class RequestStore(SessionStore):
@@ -29,12 +28,7 @@ class RequestStore(SessionStore):
         """Return the dbsession that the session is saved with; another would wait for it."""
         if not hasattr(self._request, "tm"):
             return self._database.dbsession(self._request)
-        transaction = self._transaction()
-        joined: Joined | None = kept_with(transaction, self._database)
-        if joined is None:
-            joined = Joined(self._database.dbsession(self._request))
-            transaction.set_data(self._database, joined)
-        return joined.dbsession
+        return joined_to(self._transaction(), self._request, self._database).dbsession
 
     def _transaction(self) -> Any:
         try:
@@ -49,6 +43,7 @@ class RequestStore(SessionStore):
         """Have this request drop its changes, and the cookie, when its own row is gone."""
         lifecycle: Lifecycle | None = self._request.__dict__.get(LIFECYCLES, {}).get(self._factory)
         current = None if lifecycle is None else lifecycle.record.current
-        if lifecycle is not None and current is not None:
-            gone = self.get(current.row.id, include_expired=True) is None
-            lifecycle.record.revoked = lifecycle.record.revoked or gone
+        if lifecycle is None or current is None:
+            return
+        if self.get(current.row.id, include_expired=True) is None:
+            lifecycle.record.revoked = lifecycle.watch.ended_here = True

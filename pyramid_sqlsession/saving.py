@@ -11,9 +11,9 @@ from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import Fields
 from pyramid_sqlsession.merge import merge
 from pyramid_sqlsession.record import Change, Record, Stored, decode
+from pyramid_sqlsession.rows import Previous, Row, SessionRows
 from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session_id import digest, new_session_id
-from pyramid_sqlsession.store import Previous, Row, SessionRows
 
 FieldSource = Callable[[Record, Row, Fields], Fields]
 

@@ -1,350 +1,188 @@
-"""The rows of sessions: the only SQL there is."""
+"""What others may do with sessions: find, count and read them, and end them from outside."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Protocol, cast
 
-from sqlalchemy import (
-    JSON,
-    URL,
-    Column,
-    Connection,
-    CursorResult,
-    Executable,
-    Insert,
-    LargeBinary,
-    Table,
-    Update,
-    bindparam,
-    case,
-    delete,
-    insert,
-    inspect,
-    literal,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, CursorResult, delete, func, inspect, not_, select
+from sqlalchemy.orm import Session, sessionmaker
 
-from pyramid_sqlsession.exceptions import SessionConflict, SettingsError, SQLSessionError
+from pyramid_sqlsession import expiry
+from pyramid_sqlsession.expired_rows import ExpiredRows, is_over
+from pyramid_sqlsession.fields import Fields
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
+from pyramid_sqlsession.record import decode
+from pyramid_sqlsession.refusals import explaining
+from pyramid_sqlsession.rows import as_row
+from pyramid_sqlsession.session import SQLSession
+from pyramid_sqlsession.settings import SessionSettings
 
-Saving = TypeVar("Saving", Insert, Update)
-Values = dict[Column[Any], Any]
+BATCH = 100  # rows in memory at once; each may hold a large payload
+LARGEST_ID = 2**63 - 1
 
-RETRYABLE_SQLSTATES = {"40001", "40P01", "55P03"}  # serialisation, deadlock, lock not available
-RETRYABLE_MYSQL_ERRORS = {1020, 1205, 1213}  # record has changed, lock wait timeout, deadlock
-ROLLED_BACK = {"40001", "40P01", 1213}
-BROKEN_TRANSACTION = "25P02"
-NO_SUCH_TABLE = ("42P01", 1146)
-NO_SUCH_DATABASE = ("3D000", 1049)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the database held of a session when it was last looked at; `data` is serialised."""
-
-    id: int
-    digest: bytes = field(repr=False)
-    created: int
-    accessed: int
-    lifetime: int | None
-    version: int
-    data: bytes = field(repr=False)
+Condition = ColumnElement[bool]
 
 
-def as_row(mapped: Any) -> Row:
-    """Return what an object of the mapped class holds."""
-    facts = {name: getattr(mapped, name) for name in Row.__dataclass_fields__}
-    return Row(**facts | {"data": _bytes(mapped.data)})
+class Sessions(Protocol):
+    """What the store must know of sessions; a session factory does."""
+
+    model: type[SessionMixin]
+    settings: SessionSettings
 
 
-class Previous(NamedTuple):
-    """The digest of an id that is replaced, and when it was good for the last time."""
+class SessionStore:
+    """All sessions, reached through `dbsession`, in its transaction, which the caller commits.
 
-    digest: bytes
-    until: int
+    `dbsession` may be a callable that returns the present one, as a `scoped_session` is. Rows are
+    objects of the mapped class, and `id` is the public id. A field is a column that the
+    application has added to the class; one given as None means that it is NULL. An unknown field,
+    and a value of another type than its column's, raise `TypeError`. Expired sessions are not
+    there, unless `include_expired` says so. Nothing that is pending in `dbsession` is flushed. No
+    event is sent, but a request whose session was ended meanwhile sends `SessionEnded`.
+    """
 
-
-class SessionRows:
-    """Statements on the table of one mapped class, run on a connection that is given."""
-
-    def __init__(self, model: type[SessionMixin]) -> None:
-        self.model = model
-        columns: Mapping[str, Column[Any]] = inspect(model).columns
-        self.table: Table = columns["id"].table
-        self._columns = columns
-        self.bound = _binding(columns["data"].type)
-        c = {name: columns[name] for name in SessionMixin.__annotations__}
-        facts = [c[name] for name in Row.__dataclass_fields__]
-        self._probe = select(literal(1))
-        self._load = select(*facts).where(c["digest"].in_(bindparam("digests", expanding=True)))
-        self._superseded = select(*facts, c["rotated"]).where(
-            c["previous"].in_(bindparam("digests", expanding=True))
+    def __init__(self, dbsession: Session | Callable[[], Session], factory: Sessions) -> None:
+        if isinstance(dbsession, sessionmaker):
+            raise TypeError("a sessionmaker makes dbsessions that nobody commits: call it first")
+        self._given = dbsession
+        self._model = factory.model
+        self._serializer = factory.settings.serializer
+        self._limits = expiry.Limits(
+            factory.settings.expiration, factory.settings.absolute_expiration
         )
-        self._reload = select(*facts).where(c["id"] == bindparam("row_id")).with_for_update()
-        self._insert = insert(self.table).values(
-            _new_values(c, *(name for name in c if name != "id"))
-        )
-        same = (
-            c["id"] == bindparam("row_id"),
-            c["digest"] == bindparam("row_digest"),
-            c["version"] == bindparam("row_version"),
-        )
-        overwrite = update(self.table).where(*same)
-        used = bindparam("new_accessed", type_=c["accessed"].type)
-        expires = _new_values(c, "expires")
-        saved = _new_values(c, "lifetime", "version", "data") | expires
-        rotated = _new_values(c, "digest", "previous", "rotated")
-        # A clock that runs ahead may have noted a later use; time is not moved back.
-        latest: Values = {c["accessed"]: case((c["accessed"] > used, c["accessed"]), else_=used)}
-        self._save = overwrite.values(latest | saved)
-        self._save_rotated = overwrite.values(latest | saved | rotated)
-        now = _new_values(c, "accessed")
-        self._touch = overwrite.where(c["accessed"] < used).values(now | expires)
-        self._delete = delete(self.table).where(
-            c["id"] == bindparam("row_id"), c["created"] == bindparam("row_created")
-        )
+        self._fields = Fields(factory.model)
 
-    def suited(self, serializer: Serializer) -> Serializer:
-        """Return a serializer like this one whose bytes the column `data` takes.
+    def get(self, id: int, *, include_expired: bool = False) -> Any:  # noqa: A002 - its name
+        """Return a row, None when there is none."""
+        if not _is_possible(id):
+            return None
+        return next(self._newest_first(self._model.id == id, *self._living(include_expired)), None)
 
-        Raises `SettingsError` when there is none.
+    def find(self, *, include_expired: bool = False, **fields: Any) -> Iterator[Any]:
+        """Return the rows with these fields, the session that began last first.
+
+        They are fetched by the hundred while you iterate.
         """
-        is_json = self.bound is json.loads
-        try:
-            self.bound(serializer.dumps({}))
-        except ValueError as error:
-            raise SettingsError(
-                f"sqlsession.serializer: what it writes is not {'JSON' if is_json else 'text'}, "
-                f"and the column {self._columns['data'].name!r} of {self.model!r} takes nothing "
-                "else: map a binary column"
-            ) from error
-        return SortingSerializer(serializer) if is_json else serializer
+        return self._newest_first(*self._fields.where(fields), *self._living(include_expired))
 
-    def can_query(self, connection: Connection) -> bool:
-        """Whether the transaction still works; a failed statement may have broken it."""
-        try:
-            connection.execute(self._probe)
-        except DBAPIError as error:
-            if found_broken(error):
-                return False
-            raise
-        return True
+    def count(self, *, include_expired: bool = False, **fields: Any) -> int:
+        """Count the sessions with these fields."""
+        wanted = (*self._fields.where(fields), *self._living(include_expired))
+        counting = select(func.count()).select_from(self._model).where(*wanted)
+        with self._undisturbed() as dbsession:
+            return int(dbsession.execute(counting).scalar_one())
 
-    def load(self, connection: Connection, digests: Sequence[bytes]) -> list[Row]:
-        """Return the rows of these digests, expired ones too."""
-        found = self._execute(connection, self._load, {"digests": digests})
-        return [self._row(values) for values in found]
+    def data(self, row: Any) -> dict[str, Any]:
+        """Return what a row holds of `request.session`; empty, and logged, if that is garbled."""
+        return decode(self._serializer, as_row(row)) or {}
 
-    def superseded(
-        self, connection: Connection, digests: Sequence[bytes]
-    ) -> list[tuple[Row, int | None]]:
-        """Return the rows whose previous digest is one of these, and when that was replaced."""
-        found = self._execute(connection, self._superseded, {"digests": digests})
-        return [(self._row(values[:-1]), values[-1]) for values in found]
+    def revoke(self, id: int) -> bool:  # noqa: A002 - its name
+        """End a session; False when there was none."""
+        return bool(_is_possible(id) and self._end(self._model.id == id))
 
-    def reload(self, connection: Connection, row: Row) -> Row | None:
-        """Return what a row is now, locked where the database can; None when it is gone."""
-        found = self._execute(connection, self._reload, {"row_id": row.id}).one_or_none()
-        newest = None if found is None else self._row(found)
-        return newest if newest and newest.created == row.created else None
+    def revoke_all(self, keep: Any = None, **fields: Any) -> int:
+        """End the sessions with these fields, without any field everybody's; tell how many.
 
-    def insert(
-        self, connection: Connection, row: Row, expires: int, fields: Mapping[str, Any]
-    ) -> int:
-        """Write a new row, whatever id `row` says, and return the id that it got.
-
-        `fields` are values of the application's columns, None for NULL, here and below.
+        `keep` is spared: `request.session`, though it have no row yet, a row, or a public id.
         """
-        statement = self._with(fields, self._insert)
-        values = self._new(row, expires, fields) | {
-            "new_created": row.created,
-            "new_digest": row.digest,
-            "new_previous": None,
-            "new_rotated": None,
-        }
-        key = self._execute(connection, statement, values).inserted_primary_key
-        return int(key[0])  # type: ignore[index]  # an insert of one row has a key
+        wanted = self._fields.where(fields)
+        kept = self._kept_id(keep)
+        if kept is not None:
+            wanted.append(self._model.id != kept)
+        return self._end(*wanted)
 
-    def update(
-        self, connection: Connection, old: Row, new: Row, expires: int, fields: Mapping[str, Any]
-    ) -> bool:
-        """Write `new` over `old`, with the same id; False when the database has no such row."""
-        statement = self._with(fields, self._save)
-        return self._overwrite(connection, statement, old, self._new(new, expires, fields))
+    def delete_expired(self, limit: int) -> int:
+        """Delete at most so many rows of sessions that have expired; tell how many."""
+        if not _is_whole_number(limit) or limit < 1:
+            raise ValueError(f"a limit is a whole number of at least one, not {limit!r}")
+        deleted = 0
+        while deleted < limit:
+            ids = self._expired_ids(min(BATCH, limit - deleted))
+            deleted += self._delete(self._model.id.in_(ids), self._has_expired()) if ids else 0
+            if len(ids) < BATCH:
+                break
+        return deleted
 
-    def rotate(
-        self,
-        connection: Connection,
-        old: Row,
-        new: Row,
-        previous: Previous,
-        expires: int,
-        fields: Mapping[str, Any],
-    ) -> bool:
-        """Write `new`, which has another id, over `old`; False when there is no such row."""
-        values = self._new(new, expires, fields) | {
-            "new_digest": new.digest,
-            "new_previous": previous.digest,
-            "new_rotated": previous.until,
-        }
-        return self._overwrite(connection, self._with(fields, self._save_rotated), old, values)
+    def clear(self) -> int:
+        """Delete all rows, those of expired sessions too; tell how many."""
+        return self._delete()
 
-    def touch(self, connection: Connection, row: Row, expires: int) -> bool:
-        """Note when `row` was used; False when it was noted, saved or deleted since."""
-        values = {"new_accessed": row.accessed, "new_expires": expires}
-        return self._overwrite(connection, self._touch, row, values)
+    # What is meant
 
-    def _overwrite(
-        self, connection: Connection, statement: Executable, old: Row, values: dict[str, Any]
-    ) -> bool:
-        same = {"row_id": old.id, "row_digest": old.digest, "row_version": old.version}
-        return self._execute(connection, statement, values | same).rowcount == 1
+    def _living(self, include_expired: bool) -> list[Condition]:
+        columns = inspect(self._model).columns
+        return [] if include_expired else [not_(is_over(columns, self._limits, expiry.now()))]
 
-    def delete(self, connection: Connection, row: Row) -> None:
-        """Delete a row, whatever became of it; an id that was given out again is spared."""
-        self._execute(connection, self._delete, {"row_id": row.id, "row_created": row.created})
+    def _has_expired(self) -> Condition:
+        return ExpiredRows(self._model, self._limits, expiry.now()).is_expired
 
-    def _row(self, values: Sequence[Any]) -> Row:
-        facts = (*values[:-1], _bytes(values[-1]))
-        return Row(*facts)
+    def _kept_id(self, keep: Any) -> int | None:
+        if keep is None or isinstance(keep, SQLSession):
+            return None if keep is None else keep.id
+        if isinstance(keep, self._model):
+            identity = inspect(keep).identity
+            return None if identity is None else int(identity[0])
+        return keep if _is_possible(keep) else None
 
-    def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
-        """Add columns to a statement; equal sets of them make equal texts, which are cached."""
-        values = {
-            self._columns[name]: null() if value is None else bindparam(f"field_{name}")
-            for name, value in fields.items()
-        }
-        return statement.values(values) if values else statement
+    # How it is done
 
-    def _new(self, row: Row, expires: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-        values = {f"field_{name}": value for name, value in fields.items() if value is not None}
-        return values | {
-            "new_accessed": row.accessed,
-            "new_lifetime": row.lifetime,
-            "new_expires": expires,
-            "new_version": row.version,
-            "new_data": self.bound(row.data),
-        }
+    def _has_deleted(self) -> None:
+        """Be told that rows were deleted."""
 
-    def _execute(
-        self, connection: Connection, statement: Executable, values: Mapping[str, Any]
-    ) -> CursorResult[Any]:
-        with self.explaining():
-            return connection.execute(statement, values)
+    def _newest_first(self, *wanted: Condition) -> Iterator[Any]:
+        """Yield rows batch by batch; a batch is read whole, so that others can come between."""
+        newest_first = select(self._model).order_by(self._model.id.desc()).limit(BATCH)
+        older: list[Condition] = []
+        while True:
+            with self._undisturbed() as dbsession:
+                rows = dbsession.execute(newest_first.where(*wanted, *older)).scalars().all()
+            last = rows[-1].id if len(rows) == BATCH else None
+            yield from rows
+            if last is None:
+                return
+            del rows
+            older = [self._model.id < last]
+
+    def _expired_ids(self, limit: int) -> list[int]:
+        ids = select(self._model.id).where(self._has_expired()).limit(limit)
+        with self._undisturbed() as dbsession:
+            return list(dbsession.execute(ids.order_by(self._model.expires)).scalars())
+
+    def _end(self, *wanted: Condition) -> int:
+        """Delete rows, and count those that lived.
+
+        The others go as well: a longer expiration must not bring back what was revoked.
+        """
+        ended = self._delete(*wanted, *self._living(include_expired=False))
+        self._delete(*wanted)
+        return ended
+
+    def _delete(self, *wanted: Condition) -> int:
+        # By the mapped class, not its table: zope.sqlalchemy notices no other and rolls it back.
+        statement = delete(self._model).where(*wanted)
+        with self._undisturbed() as dbsession:
+            deleted = cast("CursorResult[Any]", dbsession.execute(statement)).rowcount
+        if deleted:
+            self._has_deleted()
+        return deleted
 
     @contextmanager
-    def explaining(self) -> Iterator[None]:
-        """Raise our own error for one of the database's, if there is one that says more."""
-        try:
-            yield
-        except DBAPIError as error:
-            known = explained(error, self.table)
-            if known is None:
-                raise
-            raise known from error
+    def _undisturbed(self) -> Iterator[Session]:
+        """Lend the dbsession; it flushes nothing meanwhile, and its errors are explained."""
+        dbsession = self._given if isinstance(self._given, Session) else self._given()
+        with explaining(inspect(self._model).local_table), dbsession.no_autoflush:
+            yield dbsession
 
 
-def explained(error: DBAPIError, table: Table) -> SQLSessionError | None:
-    """Return the error to raise for a database's own; None when that one has to do."""
-    error.hide_parameters = True  # digests and payloads do not belong into messages
-    if is_retryable(error):
-        return SessionConflict(
-            f"another transaction was in the way of a session in {table.fullname!r} "
-            f"({type(error.orig).__name__}); the request may be repeated"
-        )
-    if _is_table_missing(error):
-        return SQLSessionError(
-            f"the table {table.fullname!r} of the sessions does not exist: run your "
-            "migrations, or set sqlsession.create_table = true"
-        )
-    return None
+def _is_possible(id: int) -> bool:  # noqa: A002 - as the methods call it
+    """Whether the database could have given out this id; what is none at all is an error."""
+    if not _is_whole_number(id):
+        # Not shown: a caller who takes the cookie's value for an id must not read it in a log.
+        raise TypeError(f"a public id is a whole number, such as row.id, not {type(id).__name__}")
+    return 0 < id <= LARGEST_ID
 
 
-def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:
-    return {columns[name]: bindparam(f"new_{name}") for name in names}
-
-
-def _binding(column_type: Any) -> Callable[[bytes], Any]:
-    """Return what makes of serialised data the value that a column of this type takes."""
-    if isinstance(column_type, LargeBinary):
-        return bytes
-    return json.loads if isinstance(column_type, JSON) else bytes.decode
-
-
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, str):
-        return data.encode()
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    return sorted_json(data)  # the column is JSON
-
-
-def is_retryable(error: DBAPIError) -> bool:
-    """Whether the statement would pass if its transaction were repeated."""
-    code = _code(error)
-    if code in RETRYABLE_SQLSTATES or code in RETRYABLE_MYSQL_ERRORS:
-        return True
-    return "database is locked" in str(error.orig) or "table is locked" in str(error.orig)
-
-
-def was_rolled_back(error: DBAPIError) -> bool:
-    """Whether it is retryable, and the database has rolled back the whole transaction.
-
-    A commit for which SQLite is locked is not: the transaction stays open, and SQLAlchemy's
-    Session hands the connection back to its pool like that.
-    """
-    return _code(error) in ROLLED_BACK
-
-
-def unreachable(error: DBAPIError, url: URL) -> SQLSessionError:
-    """Return the error to raise when no connection can be had."""
-    return SQLSessionError(
-        f"the database {url.render_as_string()} of the sessions cannot be reached: "
-        f"{' '.join(str(error.orig).split())}"
-    )
-
-
-def is_missing(error: BaseException) -> bool:
-    """Whether the database tells that there is no such table, or database."""
-    return isinstance(error, DBAPIError) and (
-        _is_table_missing(error) or _is_database_missing(error)
-    )
-
-
-def _is_table_missing(error: DBAPIError) -> bool:
-    return _code(error) in NO_SUCH_TABLE or "no such table" in str(error.orig)
-
-
-def _is_database_missing(error: DBAPIError) -> bool:
-    text = str(error.orig)  # psycopg has no code for what happens while it connects
-    is_told = "unable to open database" in text or re.search(r'database ".*" does not exist', text)
-    return _code(error) in NO_SUCH_DATABASE or bool(is_told)
-
-
-def may_pass(error: SessionConflict | DBAPIError) -> bool:
-    """Whether the same again may succeed."""
-    return not isinstance(error, DBAPIError) or is_retryable(error)
-
-
-def found_broken(error: DBAPIError) -> bool:
-    """Whether an earlier failure had left the transaction of the statement unusable."""
-    return _code(error) == BROKEN_TRANSACTION
-
-
-def _code(error: DBAPIError) -> str | int | None:
-    """Return the number of MySQL's error, else the SQLSTATE, which MySQL's drivers blur."""
-    orig = error.orig
-    number = orig.args[0] if orig is not None and orig.args else None
-    if isinstance(number, int):
-        return number
-    state: str | None = getattr(orig, "sqlstate", None) or getattr(orig, "pgcode", None)
-    return state
+def _is_whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

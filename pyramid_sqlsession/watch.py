@@ -51,6 +51,7 @@ class Watch:
         self.settled_error: BaseException | None = None  # raised before the last completion
         self.completed = False  # a transaction has been committed or aborted
         self.failed = False  # the view raised
+        self.ended_here = False  # the request has revoked its own session
         self.released = False
 
     def begin(self) -> None:
@@ -106,6 +107,9 @@ class Watch:
 
     def save(self) -> None:
         """Write what is due into the transaction."""
+        if self.ended_here and self.record.revoked:
+            # Unless that was in a savepoint, which was rolled back.
+            self.record.revoked = not self.access.has_row(self.record)
         change = self.due_change()
         if change is not None:
             self.access.save(self.record, change, on_conflict=self.settings.on_conflict)

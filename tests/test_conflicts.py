@@ -270,6 +270,21 @@ def test_an_old_id_does_not_write_into_the_login_that_overtook_it(
     assert data(app) == {**SEEDED, **({"auth.userid": "alice"} if theirs is log_in else {})}
 
 
+def test_an_overtaken_request_does_not_prolong_the_old_cookie(make_app: MakeApp) -> None:
+    """What it had saved before would do so, and put the old id in the place of the new one."""
+
+    def save_and_go_on(request: Any) -> None:
+        set_x(request)
+        request.tm.commit()
+        request.tm.begin()
+        set_y(request)
+
+    settings = {"sqlsession.cookie_max_age": "1h"}
+    app = parallel_app(make_app, save_and_go_on, log_in, settings=settings)
+    assert app.set_cookies(app.get("/")) == []
+    assert data(app) == {**SEEDED, "x": 1, "auth.userid": "alice"}
+
+
 def test_a_login_that_overtakes_nobody_keeps_what_the_other_request_wrote(
     make_app: MakeApp,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pyramid.scripting import prepare
 from sqlalchemy import (
     JSON,
     Boolean,
+    CheckConstraint,
     Column,
     Computed,
     Enum,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pyramid_sqlsession import (
@@ -111,6 +114,18 @@ def test_a_column_is_written_on_insert_and_on_update(make_app: MakeApp) -> None:
     with app.probe.connect() as connection:
         found = connection.execute(count.where(Column("user_id") == 6)).scalar_one()
     assert found == 1
+
+
+def test_a_column_may_have_another_name_than_its_attribute(make_app: MakeApp) -> None:
+    """The callback knows the attribute, the database the column."""
+    fields = {"user_id": Column("uid", Integer)}
+    app = app_with(make_app, settings={"sqlsession.additional_fields": fields})
+    app.get("/put?user_id=5")
+    assert column(app, "uid") == 5
+    app.get("/put?user_id=6")
+    assert column(app, "uid") == 6
+    app.get("/put?user_id=")
+    assert column(app, "uid") is None
 
 
 def test_a_rotation_writes_the_columns_too(make_app: MakeApp) -> None:
@@ -456,6 +471,31 @@ def test_something_else_than_a_mapping_is_an_error(make_app: MakeApp, result: An
 REQUIRED = {"tenant": Column(String(20), nullable=False), "user_id": Integer}
 
 
+PAYLOAD = "payload"
+CHECKED = Column(Integer, CheckConstraint("checked < 5"))
+TOLD: list[tuple[Any, Any, str]] = [
+    (Boolean, "maybe", "Not a boolean value"),  # refused by SQLAlchemy, before the database
+    (CHECKED, 7, "(?i)constraint"),  # PostgreSQL would quote the whole row
+]
+
+
+@pytest.mark.parametrize(("field", "value", "said"), TOLD)
+def test_a_value_that_the_column_refuses_tells_no_other(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, field: Any, value: Any, said: str
+) -> None:
+    """The error is not ours; neither it nor its causes quote the digest and the data."""
+    filled = settings(lambda defaults, session: {"checked": value}, {"checked": field})
+    app = make_app(settings=filled, views={"/put": put})
+    with pytest.raises(StatementError, match=said) as caught:
+        app.get(f"/put?x={PAYLOAD}")
+    assert PAYLOAD not in "".join(format_exception(caught.value))
+    late = make_app(settings=filled, views={"/put": put}, tm=False)
+    late.get(f"/put?x={PAYLOAD}")
+    assert "could not be saved" in caplog.text
+    assert PAYLOAD not in caplog.text
+    assert (app.rows(), app.browser.cookie, late.browser.cookie) == ([], None, None)
+
+
 def test_a_required_column_that_is_left_unfilled_is_named(make_app: MakeApp) -> None:
     """Before a statement is sent; on an update only if it is said to be NULL."""
     app = app_with(
@@ -680,6 +720,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"version": Integer}, "'version' is taken"),
     ({"user_id": Column("digest", Integer)}, "'digest' is taken"),
     ({"metadata": Integer}, "'metadata' is taken"),
+    ({"keep": Integer}, "'keep' is taken"),  # by an argument of the store
+    ({"include_expired": Boolean}, "'include_expired' is taken"),
     ({"one": Column("x", Integer), "X": Integer}, "two columns have one name"),
 ]
 

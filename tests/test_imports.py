@@ -16,10 +16,10 @@ LAYERS = (
         *("converters", "events", "exceptions", "expiry", "merge"),
         *("session", "session_id", "transactions"),
     },
-    {"extra_columns", "model", "serializers", "settings"},
-    {"cookie", "database", "store"},
+    {"extra_columns", "model", "refusals", "serializers", "settings"},
+    {"cookie", "database", "rows"},
     {"expired_rows", "fields", "record"},
-    {"access", "announcing", "extra_fields", "loading", "saving", "session_store"},
+    {"access", "announcing", "extra_fields", "loading", "saving", "store"},
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
     {"pruning"},
@@ -32,6 +32,7 @@ FORBIDDEN_PACKAGES = {
     "merge": {"pyramid", "sqlalchemy", "transaction", "webob"},
     "session": {"sqlalchemy", "transaction", "webob"},
     "session_id": {"pyramid", "sqlalchemy", "transaction", "webob"},
+    "rows": {"webob"},
     "store": {"webob"},
 }
 

@@ -15,11 +15,16 @@ from pyramid.scripting import prepare
 from sqlalchemy import (
     JSON,
     BigInteger,
+    DateTime,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
+    PickleType,
+    String,
     Table,
+    Uuid,
     create_mock_engine,
     event,
     func,
@@ -248,12 +253,36 @@ class NotMapped(SessionMixin):
     pass
 
 
+def overridden(**columns: Any) -> type:
+    """A class that maps these columns otherwise than the mixin does."""
+    name = f"With{''.join(columns)}"
+    return type(name, (SessionMixin, OtherBase), {"__tablename__": name, **columns})
+
+
+ODD = overridden(
+    digest=mapped_column(String(64), unique=True),
+    created=mapped_column(DateTime),
+    previous=mapped_column(LargeBinary(32), nullable=False),
+    data=mapped_column(Integer),
+    keep=mapped_column(Integer),
+)
+ODD_FAULTS = [
+    "'digest' holds str, not bytes",
+    "'created' holds datetime, not int",
+    "'previous' must not be NOT NULL",
+    "'data' holds int, not str or bytes or dict",
+    "'keep' is a word of request.session_store",
+]
+
 FAULTS: list[tuple[type, list[str]]] = [
     (NotMapped, ["not a mapped class", "SessionMixin"]),
     (NotUnique, ["'digest'", "unique"]),
     (AnotherKey, ["'id'", "primary key", "'digest'", "unique"]),
     (Halfway, ["'previous'", "'rotated'", "'accessed'", "'version'", "'data'"]),
     (Halfway, ["'data'", "'digest' is not unique"]),
+    (ODD, ODD_FAULTS),
+    (overridden(id=mapped_column(Uuid, primary_key=True)), ["'id' holds UUID, not int"]),
+    (overridden(lifetime=mapped_column(Integer, nullable=False)), ["'lifetime' must not be"]),
 ]
 
 
@@ -279,6 +308,11 @@ def test_a_class_on_the_mixin_can_hold_sessions() -> None:
         __tablename__ = "visits"
 
     check_model(Visit)
+
+
+def test_a_type_that_does_not_tell_what_it_holds_is_let_be() -> None:
+    """Only the application's own type knows what it makes of text, such as something encrypted."""
+    check_model(overridden(data=mapped_column(PickleType)))
 
 
 def test_a_unique_index_makes_the_digest_unique_too() -> None:
@@ -636,6 +670,35 @@ def test_text_columns_of_mysql_hold_all_of_unicode(dialect: str) -> None:
     """The default of a database may be a narrower one."""
     statement = ddl(generated(), dialect)
     assert re.search(r"CHARSET ?= ?utf8mb4", statement)
+
+
+ROOM = "SET (fillfactor = 80)"
+
+
+@pytest.mark.parametrize("dialect", sorted(URLS))
+def test_only_postgresql_leaves_room_for_updates_in_its_pages(dialect: str) -> None:
+    """Others update in place, or have no such choice."""
+    has_room = f"ALTER TABLE sessions {ROOM}" in ddl(generated(), dialect)
+    assert has_room == (dialect == "postgresql")
+
+
+OPTIONS: list[dict[str, Any]] = [{"postgresql_partition_by": "RANGE (id)"}]
+if "with" in Table("any", MetaData()).dialect_options["postgresql"]:  # since SQLAlchemy 2.1
+    OPTIONS.append({"postgresql_with": {"fillfactor": 60}})
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_application_may_choose_otherwise(options: dict[str, Any]) -> None:
+    """Its own fillfactor holds; a partitioned table cannot have one."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Visit(SessionMixin, Base):
+        __tablename__ = "visits"
+        __table_args__ = options
+
+    assert ROOM not in ddl(table_of(Visit), "postgresql")
 
 
 def test_a_payload_of_16_mb_is_stored_and_comes_back(make_app: MakeApp) -> None:

@@ -291,7 +291,7 @@ def test_a_database_that_went_away_and_came_back_is_pruned_again(
         pruner.try_to_prune(Event())
     finally:
         execute_on_server(database, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        database.probe().dispose()  # its connections were cut too
+        database.reconnect_probe()
     assert len(logged(caplog)) == 1
     pruner.try_to_prune(Event())
     assert app.rows() == []

@@ -33,7 +33,15 @@ from pyramid.httpexceptions import HTTPFound
 from pyramid.paster import get_app
 from pyramid.request import Request
 from pyramid.scripting import prepare
-from sqlalchemy import Column, ForeignKey, Integer, String, engine_from_config, event
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    String,
+    engine_from_config,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from sqlalchemy.pool import Pool
 
@@ -729,6 +737,11 @@ def a_mapped_class_without_a_column(scene: Scene) -> str:
     return refused({"sqlsession.model": type("Page", (SessionMixin, base), content)})
 
 
+def columns_that_are_mapped_otherwise(scene: Scene) -> str:
+    columns = {"created": mapped_column(DateTime), "keep": mapped_column(Integer)}
+    return refused({"sqlsession.model": visit(columns)})
+
+
 def a_column_that_nobody_fills(scene: Scene) -> str:
     column = mapped_column(String, nullable=False)
     return refused({"sqlsession.model": visit({"tenant": column})})
@@ -914,6 +927,7 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     a_dotted_name_that_leads_nowhere,
     a_class_that_is_not_mapped,
     a_mapped_class_without_a_column,
+    columns_that_are_mapped_otherwise,
     a_column_that_nobody_fills,
     a_foreign_key_by_name,
     a_serializer_for_another_column,

@@ -18,8 +18,8 @@ from tests.servers import wait_until
 SERVERS = [name for name in available_databases() if name != "sqlite"]
 
 # A serialisation failure, a deadlock, a lock that is not available; a record that has changed, a
-# lock that was waited for too long, a deadlock.
-CODES = {"postgresql": ["40001", "40P01", "55P03"], "mariadb": ["1020", "1205", "1213"]}
+# lock that was waited for too long, a deadlock, a node that has left its cluster.
+CODES = {"postgresql": ["40001", "40P01", "55P03"], "mariadb": ["1020", "1205", "1213", "1047"]}
 with_every_code = pytest.mark.parametrize(
     ("database_name", "code"), [(name, code) for name in SERVERS for code in CODES[name]]
 )
@@ -247,6 +247,37 @@ def test_a_commit_that_is_refused_for_now_is_repeated(
     app, attempts = app_with_refused_commits(make_app, views, code)
     assert app.get("/").json == "delivered"
     assert attempts == [0, 1]
+    assert app.notes() == ["attempt 1"]
+    assert app.get("/read").json == {"x": "1", "y": 1}
+
+
+@only_on_mariadb
+@exception_views
+def test_a_commit_that_collides_with_another_nodes_is_repeated(
+    make_app: MakeApp, views: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Galera cluster lets everybody work, and tells at the commit who was second.
+
+    A single server never does: the driver stands in for it, and answers one commit like a node.
+    """
+    pymysql = pytest.importorskip("pymysql")
+
+    def refuse(connection: Any) -> None:
+        monkeypatch.undo()
+        connection.rollback()
+        raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+
+    def view(request: Any) -> int:
+        attempt: int = request.environ["retry.attempt"]
+        if attempt == 0:
+            monkeypatch.setattr(pymysql.connections.Connection, "commit", refuse)
+        request.session["y"] = attempt
+        request.dbsession.add(Note(text=f"attempt {attempt}"))
+        return attempt
+
+    app = make_app(views={"/": view}, includes=["pyramid_retry"], exception_views=views)
+    app.get("/write?x=1")
+    assert app.get("/").json == 1
     assert app.notes() == ["attempt 1"]
     assert app.get("/read").json == {"x": "1", "y": 1}
 

@@ -210,10 +210,11 @@ def and_abort(request: Any) -> None:
 
 
 def and_fail_to_commit(request: Any) -> None:
-    def refuse() -> None:
-        raise ZeroDivisionError
+    request.tm.get().addBeforeCommitHook(and_raise, args=(request,))
 
-    request.tm.get().addBeforeCommitHook(refuse)
+
+def and_answer_a_failed_commit(request: Any) -> None:
+    request.tm.get().addBeforeCommitHook(and_raise_a_handled_error, args=(request,))
 
 
 ABORTS = pytest.mark.parametrize(
@@ -225,6 +226,7 @@ ABORTS = pytest.mark.parametrize(
         and_doom,
         and_abort,
         and_fail_to_commit,
+        and_answer_a_failed_commit,
     ],
 )
 ACTS = pytest.mark.parametrize("act", [regenerate, log_in])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
-from sqlalchemy import Connection, Engine, event, func, inspect, select, table, text
+from sqlalchemy import Connection, Engine, MetaData, event, func, inspect, select, table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pyramid_sqlsession import SessionMixin, SQLSessionError
@@ -188,6 +188,20 @@ def test_a_table_that_is_there_is_left_as_it_is(make_app: MakeApp) -> None:
     assert second.get("/read").json == {"x": "1"}
 
 
+@pytest.mark.parametrize("own_engine", [False, True])
+def test_no_connection_is_left_for_processes_that_are_forked_later(
+    make_app: MakeApp, own_engine: bool
+) -> None:
+    """A pre-forking server that loads the application first would hand it to all of them."""
+    opened: list[object] = []
+    with connecting_engines() as engines:
+        make_app(own_engine=own_engine)
+        (engine,) = engines
+        event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+        engine.connect().close()
+    assert len(opened) == 1
+
+
 NAMES = [
     "http_session_table",
     "session",
@@ -253,11 +267,36 @@ def test_a_table_of_our_name_in_another_schema_is_not_taken_for_ours(
 
 
 @only_on_postgresql
+def test_a_schema_may_be_translated(make_app: MakeApp, web_schema: str) -> None:
+    """As applications do that have a schema for each tenant and create all their tables."""
+    app = make_app(settings=NO_TABLE)
+
+    class Base(DeclarativeBase):
+        metadata = MetaData(schema="tenant")
+
+    class Visit(SessionMixin, Base):
+        __tablename__ = "visits"
+
+    Base.metadata.create_all(app.probe.execution_options(schema_translate_map={"tenant": "Web"}))
+    options = text("SELECT reloptions FROM pg_class WHERE oid = '\"Web\".visits'::regclass")
+    with app.probe.connect() as connection:
+        assert connection.execute(options).scalar_one() == ["fillfactor=80"]
+
+
+@only_on_postgresql
 def test_a_schema_that_is_missing_stops_start_up(make_app: MakeApp) -> None:
     """The message names the table that could not be created, and the database's reason."""
     refused = pytest.raises(SQLSessionError, match=r"create_table.*nowhere\.sessions.*nowhere")
     with connecting_engines(), refused:
         make_app(settings={"sqlsession.schema": "nowhere"})
+
+
+@only_on_postgresql
+def test_a_name_that_the_database_cannot_have_stops_start_up(make_app: MakeApp) -> None:
+    """SQLAlchemy refuses it before the database does."""
+    refused = pytest.raises(SQLSessionError, match=r"create_table.*'x{64}' .*maximum length")
+    with connecting_engines(), refused:
+        make_app(table="x" * 64)
 
 
 @only_on_sqlite

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam
 
 from benchmarks.load.application import Wsgi
 from pyramid_sqlsession import saving
-from pyramid_sqlsession.store import SessionRows
+from pyramid_sqlsession.rows import SessionRows
 
 
 def acknowledging_everything(shop: Wsgi) -> Wsgi:

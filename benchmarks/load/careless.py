@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pyramid_sqlsession.access import Access
-from pyramid_sqlsession.store import Row, SessionRows
+from pyramid_sqlsession.rows import Row, SessionRows
 
 
 def with_versions() -> None:

@@ -23,8 +23,8 @@ from pyramid_sqlsession import expiry
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.factory import SQLSessionFactory
 from pyramid_sqlsession.pruning import BATCH_SIZE, BATCH_SIZES, Pruned, first_line, prune_sessions
+from pyramid_sqlsession.refusals import is_missing
 from pyramid_sqlsession.scripts.progress import described, shown
-from pyramid_sqlsession.store import is_missing
 
 DONE, DATABASE_FAILED, MISCONFIGURED, KILLED = 0, 1, 2, 128
 

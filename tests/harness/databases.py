@@ -45,6 +45,11 @@ class Database:
         """Return an engine for the harness's own look at what is committed."""
         return _probe_engine(make_url(url or self.url))
 
+    def reconnect_probe(self) -> None:
+        """Let the harness connect anew, after its connections were cut."""
+        self.probe().dispose()
+        pools.ignore(self.probe().pool)
+
 
 def available_databases() -> list[str]:
     """Name the databases that the environment offers."""

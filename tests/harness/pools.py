@@ -39,6 +39,7 @@ def _note_checkout(_connection: Any, record: Any, proxy: PoolProxiedConnection) 
         _out[record] = threading.get_ident()
 
 
+@event.listens_for(Pool, "detach")  # it is closed when it is given back
 @event.listens_for(Pool, "checkin")
 def _note_checkin(_connection: Any, record: Any) -> None:
     _out.pop(record, None)

@@ -627,6 +627,25 @@ def test_a_request_may_end_its_own_session(
     assert [(event.id, event.reason) for event in endings] == [(known, "revoked")]
 
 
+@over_both_managers
+@pytest.mark.parametrize("change", [{}, {"x": "changed"}])
+def test_an_end_that_a_savepoint_takes_back_is_none(
+    make_site: MakeStoreApp, change: dict[str, str]
+) -> None:
+    """The row is there again, the browser keeps its cookie, and what was changed is saved."""
+
+    def end_and_take_it_back(request: Any) -> None:
+        request.session.update(change)
+        savepoint = request.dbsession.begin_nested()
+        assert request.session_store.revoke(request.session.id)
+        savepoint.rollback()
+
+    site = make_site(views={"/end": end_and_take_it_back})
+    browser = visitor(site)
+    assert site.set_cookies(browser.get("/end")) == []
+    assert browser.get("/read").json == {"x": "1", **change}
+
+
 def test_a_session_that_was_ended_unseen_is_a_new_one(make_site: MakeStoreApp) -> None:
     """A request that looks at its session only after ending it begins another."""
 

@@ -1,0 +1,258 @@
+"""The row of a session: the statements by which requests read and write it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    CursorResult,
+    Executable,
+    Insert,
+    LargeBinary,
+    Table,
+    Update,
+    bindparam,
+    case,
+    delete,
+    insert,
+    inspect,
+    literal,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from pyramid_sqlsession.exceptions import SettingsError
+from pyramid_sqlsession.model import SessionMixin
+from pyramid_sqlsession.refusals import explaining, found_broken
+from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
+
+Saving = TypeVar("Saving", Insert, Update)
+Values = dict[Column[Any], Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the database held of a session when it was last looked at; `data` is serialised."""
+
+    id: int
+    digest: bytes = field(repr=False)
+    created: int
+    accessed: int
+    lifetime: int | None
+    version: int
+    data: bytes = field(repr=False)
+
+
+def as_row(mapped: Any) -> Row:
+    """Return what an object of the mapped class holds."""
+    facts = {name: getattr(mapped, name) for name in Row.__dataclass_fields__}
+    return Row(**facts | {"data": _bytes(mapped.data)})
+
+
+class Previous(NamedTuple):
+    """The digest of an id that is replaced, and when it was good for the last time."""
+
+    digest: bytes
+    until: int
+
+
+class SessionRows:
+    """Statements on the table of one mapped class, run on a connection that is given."""
+
+    def __init__(self, model: type[SessionMixin]) -> None:
+        self.model = model
+        columns: Mapping[str, Column[Any]] = inspect(model).columns
+        self.table: Table = columns["id"].table
+        self._columns = columns
+        self.bound = _binding(columns["data"].type)
+        c = {name: columns[name] for name in SessionMixin.__annotations__}
+        facts = [c[name] for name in Row.__dataclass_fields__]
+        self._probe = select(literal(1))
+        self._load = select(*facts).where(c["digest"] == bindparam("digest"))
+        self._load_some = select(*facts).where(
+            c["digest"].in_(bindparam("digests", expanding=True))
+        )
+        self._superseded = select(*facts, c["rotated"]).where(
+            c["previous"].in_(bindparam("digests", expanding=True))
+        )
+        self._reload = select(*facts).where(c["id"] == bindparam("row_id")).with_for_update()
+        self._insert = insert(self.table).values(
+            _new_values(c, *(name for name in c if name != "id"))
+        )
+        same = (
+            c["id"] == bindparam("row_id"),
+            c["digest"] == bindparam("row_digest"),
+            c["version"] == bindparam("row_version"),
+        )
+        overwrite = update(self.table).where(*same)
+        used = bindparam("new_accessed", type_=c["accessed"].type)
+        expires = _new_values(c, "expires")
+        saved = _new_values(c, "lifetime", "version", "data") | expires
+        rotated = _new_values(c, "digest", "previous", "rotated")
+        # A clock that runs ahead may have noted a later use; time is not moved back.
+        latest: Values = {c["accessed"]: case((c["accessed"] > used, c["accessed"]), else_=used)}
+        self._save = overwrite.values(latest | saved)
+        self._save_rotated = overwrite.values(latest | saved | rotated)
+        now = _new_values(c, "accessed")
+        self._touch = overwrite.where(c["accessed"] < used).values(now | expires)
+        self._delete = delete(self.table).where(
+            c["id"] == bindparam("row_id"), c["created"] == bindparam("row_created")
+        )
+
+    def suited(self, serializer: Serializer) -> Serializer:
+        """Return a serializer like this one whose bytes the column `data` takes.
+
+        Raises `SettingsError` when there is none.
+        """
+        is_json = self.bound is json.loads
+        try:
+            self.bound(serializer.dumps({}))
+        except ValueError as error:
+            raise SettingsError(
+                f"sqlsession.serializer: what it writes is not {'JSON' if is_json else 'text'}, "
+                f"and the column {self._columns['data'].name!r} of {self.model!r} takes nothing "
+                "else: map a binary column"
+            ) from error
+        return SortingSerializer(serializer) if is_json else serializer
+
+    def can_query(self, connection: Connection) -> bool:
+        """Whether the transaction still works; a failed statement may have broken it."""
+        try:
+            connection.execute(self._probe)
+        except DBAPIError as error:
+            if found_broken(error):
+                return False
+            raise
+        return True
+
+    def load(self, connection: Connection, digests: Sequence[bytes]) -> list[Row]:
+        """Return the rows of these digests, expired ones too."""
+        if len(digests) == 1:  # a list takes longer to expand than the row to find
+            found = self._execute(connection, self._load, {"digest": digests[0]})
+        else:
+            found = self._execute(connection, self._load_some, {"digests": digests})
+        return [self._row(values) for values in found]
+
+    def superseded(
+        self, connection: Connection, digests: Sequence[bytes]
+    ) -> list[tuple[Row, int | None]]:
+        """Return the rows whose previous digest is one of these, and when that was replaced."""
+        found = self._execute(connection, self._superseded, {"digests": digests})
+        return [(self._row(values[:-1]), values[-1]) for values in found]
+
+    def reload(self, connection: Connection, row: Row) -> Row | None:
+        """Return what a row is now, locked where the database can; None when it is gone."""
+        found = self._execute(connection, self._reload, {"row_id": row.id}).one_or_none()
+        newest = None if found is None else self._row(found)
+        return newest if newest and newest.created == row.created else None
+
+    def insert(
+        self, connection: Connection, row: Row, expires: int, fields: Mapping[str, Any]
+    ) -> int:
+        """Write a new row, whatever id `row` says, and return the id that it got.
+
+        `fields` are values of the application's columns, None for NULL, here and below.
+        """
+        statement = self._with(fields, self._insert)
+        values = self._new(row, expires, fields) | {
+            "new_created": row.created,
+            "new_digest": row.digest,
+            "new_previous": None,
+            "new_rotated": None,
+        }
+        key = self._execute(connection, statement, values).inserted_primary_key
+        return int(key[0])  # type: ignore[index]  # an insert of one row has a key
+
+    def update(
+        self, connection: Connection, old: Row, new: Row, expires: int, fields: Mapping[str, Any]
+    ) -> bool:
+        """Write `new` over `old`, with the same id; False when the database has no such row."""
+        statement = self._with(fields, self._save)
+        return self._overwrite(connection, statement, old, self._new(new, expires, fields))
+
+    def rotate(
+        self,
+        connection: Connection,
+        old: Row,
+        new: Row,
+        previous: Previous,
+        expires: int,
+        fields: Mapping[str, Any],
+    ) -> bool:
+        """Write `new`, which has another id, over `old`; False when there is no such row."""
+        values = self._new(new, expires, fields) | {
+            "new_digest": new.digest,
+            "new_previous": previous.digest,
+            "new_rotated": previous.until,
+        }
+        return self._overwrite(connection, self._with(fields, self._save_rotated), old, values)
+
+    def touch(self, connection: Connection, row: Row, expires: int) -> bool:
+        """Note when `row` was used; False when it was noted, saved or deleted since."""
+        values = {"new_accessed": row.accessed, "new_expires": expires}
+        return self._overwrite(connection, self._touch, row, values)
+
+    def _overwrite(
+        self, connection: Connection, statement: Executable, old: Row, values: dict[str, Any]
+    ) -> bool:
+        same = {"row_id": old.id, "row_digest": old.digest, "row_version": old.version}
+        return self._execute(connection, statement, values | same).rowcount == 1
+
+    def delete(self, connection: Connection, row: Row) -> None:
+        """Delete a row, whatever became of it; an id that was given out again is spared."""
+        self._execute(connection, self._delete, {"row_id": row.id, "row_created": row.created})
+
+    def _row(self, values: Sequence[Any]) -> Row:
+        facts = (*values[:-1], _bytes(values[-1]))
+        return Row(*facts)
+
+    def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
+        """Add columns to a statement; equal sets of them make equal texts, which are cached."""
+        values = {
+            self._columns[name]: null() if value is None else bindparam(f"field_{name}")
+            for name, value in fields.items()
+        }
+        return statement.values(values) if values else statement
+
+    def _new(self, row: Row, expires: int, fields: Mapping[str, Any]) -> dict[str, Any]:
+        values = {f"field_{name}": value for name, value in fields.items() if value is not None}
+        return values | {
+            "new_accessed": row.accessed,
+            "new_lifetime": row.lifetime,
+            "new_expires": expires,
+            "new_version": row.version,
+            "new_data": self.bound(row.data),
+        }
+
+    def _execute(
+        self, connection: Connection, statement: Executable, values: Mapping[str, Any]
+    ) -> CursorResult[Any]:
+        with explaining(self.table):
+            return connection.execute(statement, values)
+
+
+def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:
+    return {columns[name]: bindparam(f"new_{name}") for name in names}
+
+
+def _binding(column_type: Any) -> Callable[[bytes], Any]:
+    """Return what makes of serialised data the value that a column of this type takes."""
+    if isinstance(column_type, LargeBinary):
+        return bytes
+    return json.loads if isinstance(column_type, JSON) else bytes.decode
+
+
+def _bytes(data: Any) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    return sorted_json(data)  # the column is JSON
