@@ -20,7 +20,8 @@ from pyramid_sqlsession.exceptions import (
 )
 from pyramid_sqlsession.factory import SQLSessionFactory, session_factory_from_settings
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.pruning import Pruned, Pruner, get_pruner, prune_sessions
+from pyramid_sqlsession.pruner import Pruner, get_pruner
+from pyramid_sqlsession.pruning import Pruned, prune_sessions
 from pyramid_sqlsession.serializers import JSONSerializer
 from pyramid_sqlsession.session import SQLSession
 from pyramid_sqlsession.store import SessionStore

@@ -23,6 +23,7 @@ LAYERS = (
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
     {"pruning"},
+    {"pruner"},
     {"__init__", "scripts", "testing"},
 )
 

@@ -20,8 +20,9 @@ from pyramid.session import SignedCookieSessionFactory
 from sqlalchemy import make_url
 
 from pyramid_sqlsession import SQLSessionError, get_pruner, pruning
+from pyramid_sqlsession import pruner as pruner_module
 from pyramid_sqlsession.events import SessionsPruned
-from pyramid_sqlsession.pruning import Pruner
+from pyramid_sqlsession.pruner import Pruner
 from tests.harness import Clock, Database, MakeApp, available_databases
 from tests.harness.databases import execute_on_server
 from tests.harness.sessions import model_of, write_rows
@@ -137,7 +138,7 @@ def test_it_ends_with_its_application(make_app: MakeApp) -> None:
 def test_a_thread_without_its_pruner_does_nothing(make_app: MakeApp) -> None:
     """It may be about to prune when the application goes."""
     pruner = Pruner(make_app(settings=EVERY_HOUR).registry)
-    thread = pruning._Background(pruner, 1)
+    thread = pruner_module._Background(pruner, 1)
     del pruner
     gc.collect()
     thread._prune()
@@ -190,7 +191,7 @@ def test_processes_that_start_at_once_do_not_prune_at_once(
             waits.append(timeout or 0.0)
             return True
 
-    thread = pruning._Background(get_pruner(make_app(settings=EVERY_HOUR).registry), 3600)
+    thread = pruner_module._Background(get_pruner(make_app(settings=EVERY_HOUR).registry), 3600)
     thread.enough = Enough()
     thread.run()
     assert waits == [1800]
