@@ -30,6 +30,7 @@ from typing import Any
 
 import zope.sqlalchemy
 from pyramid.config import Configurator
+from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
 from pyramid.session import SignedCookieSessionFactory
 from sqlalchemy import (
@@ -51,6 +52,7 @@ from sqlalchemy.orm import Session
 from webob import Request as Prepared
 
 from benchmarks.load.databases import available, throw_away
+from pyramid_sqlsession import SQLSessionFactory
 
 WORKLOADS = ("x", "r", "w", "n")
 PAYLOAD = {"filling": "x" * 280, "counter": 0}
@@ -269,6 +271,13 @@ def database(name: str) -> Iterator[tuple[Engine, str]]:
             engine.dispose()
 
 
+def let_go(app: App) -> None:
+    """Close the connections of an engine that the application cannot reach."""
+    factory = app.registry.queryUtility(ISessionFactory)
+    if isinstance(factory, SQLSessionFactory) and factory.settings.sqlalchemy:
+        factory.bind(Prepared.blank("/")).engine.dispose()
+
+
 def measure(name: str, repeat: int) -> dict[tuple[str, str], float]:
     """Return the median cost of each page of each application, in microseconds."""
     with database(name) as (engine, url):
@@ -280,6 +289,8 @@ def measure(name: str, repeat: int) -> dict[tuple[str, str], float]:
             random.shuffle(all_turns)
             for turn in all_turns:
                 turn.take(REQUESTS)
+        for turn in all_turns:
+            let_go(turn.app)
     return {(t.contestant, t.workload): statistics.median(t.times) for t in all_turns}
 
 
