@@ -5,63 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import zope.sqlalchemy
 from pyramid.request import Request
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from pyramid_sqlsession import expiry
-from pyramid_sqlsession.database import Database, short_transaction
+from pyramid_sqlsession.database import Database, reading_aside, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
+from pyramid_sqlsession.joining import Joined
 from pyramid_sqlsession.record import Change, Record, Stored
 from pyramid_sqlsession.refusals import explaining, found_broken, may_pass, was_rolled_back
 from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.saving import Saver
-from pyramid_sqlsession.transactions import kept_with, live_transaction
+from pyramid_sqlsession.transactions import live_transaction
 
 ATTEMPTS = 3  # of a save aside, which nobody else can repeat
 LONGEST_WAIT = 1  # seconds; a lock that was waited for longer will not be free at once
 
 Result = TypeVar("Result")
-
-
-class Joined:
-    """A dbsession that is joined to a transaction, for all requests that share the two."""
-
-    def __init__(self, dbsession: Session) -> None:
-        self.dbsession = dbsession
-        self._root: Any = None
-
-    def connection(self, model: type) -> Connection:
-        """Return the transaction's connection to the rows."""
-        # Not Session.execute, which would flush the application's pending objects.
-        connection = self.dbsession.connection(bind_arguments={"mapper": model})
-        self._root = self.dbsession.get_transaction()
-        return connection
-
-    def is_usable(self) -> bool:
-        """Whether what is written is committed with the transaction.
-
-        Not after a failed flush; nor when the application has rolled back or closed its
-        dbsession, which then begins anew behind the back of the transaction.
-        """
-        has_left = self._root is not None and self.dbsession.get_transaction() is not self._root
-        return self.dbsession.is_active and not has_left
-
-
-def joined_to(transaction: Any, request: Request, database: Database) -> Joined:
-    """Return the dbsession of the request's transaction.
-
-    Requests that share a transaction, as subrequests over a copied environ do, must share its
-    dbsession: on two connections they would wait for each other's rows for ever.
-    """
-    joined: Joined | None = kept_with(transaction, database)
-    if joined is None:
-        joined = Joined(database.dbsession(request))
-        transaction.set_data(database, joined)
-    return joined
 
 
 class Access:
@@ -82,7 +44,8 @@ class Access:
 
     def query(self, read: Callable[[Connection], Result]) -> Result:
         """Read on a connection that sees what this request has written, if there is one."""
-        if self._reads_in(live_transaction(self._request)):
+        transaction = live_transaction(self._request)
+        if transaction is not None and self._database.seen_by(self._request, transaction):
             try:
                 return read(self._connection())
             except DBAPIError as error:
@@ -92,29 +55,25 @@ class Access:
                     raise
         with (
             explaining(self._rows.table),
-            short_transaction(self._database.bind(self._request)) as connection,
+            reading_aside(self._database.bind(self._request)) as connection,
         ):
             return read(connection)
 
-    def _reads_in(self, transaction: Any) -> bool:
-        if transaction is None:
-            return False
-        if self._database.is_one_connection and kept_with(transaction, self._database) is None:
-            return False  # others wait for it: hold it only from the first write on
-        return self._joined().is_usable()
-
     def can_save(self) -> bool:
         """Whether there is a transaction that takes our writes and is committed with them."""
-        if self.is_over:
-            return False
-        return live_transaction(self._request) is not None and self._joined().is_usable()
+        transaction = None if self.is_over else live_transaction(self._request)
+        return transaction is not None and self._is_usable(transaction)
+
+    def _is_usable(self, transaction: Any) -> bool:
+        joined = self._database.joined(self._request, transaction)
+        return joined is None or joined.is_usable()
 
     def is_intact(self, *, after_failure: bool) -> bool:
         """Whether what is written now is committed with the transaction, which is live.
 
         After a failure it is tried whether a statement of the application has broken it.
         """
-        if not self._joined().is_usable():
+        if not self._is_usable(self._request.tm.get()):
             return False
         return not after_failure or self._rows.can_query(self._connection())
 
@@ -136,16 +95,13 @@ class Access:
         saver.write(connection, change, now=expiry.now(), on_conflict=on_conflict)
 
     def _connection_for_writing(self) -> Connection:
-        connection = self._connection()
-        # Said before writing: what is written must never be taken for a read.
-        dbsession = self._joined().dbsession
-        zope.sqlalchemy.mark_changed(dbsession, transaction_manager=self._request.tm)
-        return connection
+        with explaining(self._rows.table):
+            return self._join().connection_for_writing()
 
     def _connection(self) -> Connection:
         """Return that of the request's transaction, which may be begun on our account."""
         with explaining(self._rows.table):
-            return self._joined().connection(self._rows.model)
+            return self._join().connection()
 
     def save_late(self, record: Record, change: Change) -> None:
         """Save when the request's own transaction is over.
@@ -194,5 +150,5 @@ class Access:
             saver = Saver(self._rows, record, self._fields.recall)
             saver.write(connection, change, now=expiry.now(), on_conflict="merge")
 
-    def _joined(self) -> Joined:
-        return joined_to(self._request.tm.get(), self._request, self._database)
+    def _join(self) -> Joined:
+        return self._database.join(self._request, self._request.tm.get())

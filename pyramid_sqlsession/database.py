@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import zope.sqlalchemy
 from pyramid.request import Request
 from sqlalchemy import URL, Connection, Engine, QueuePool, engine_from_config, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, scoped_session
-from zope.sqlalchemy.datamanager import STATUS_ACTIVE, SessionDataManager
+from zope.sqlalchemy import ZopeTransactionEvents
 
 from pyramid_sqlsession.exceptions import SettingsError, SQLSessionError
+from pyramid_sqlsession.joining import Joined, JoinedDbsession, OwnConnection
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.transactions import kept_with
 
 Bind = Engine | Connection
 
@@ -31,20 +32,27 @@ IN_MEMORY = {
 class Database(Protocol):
     """Where the rows of sessions are reached from a request."""
 
-    is_one_connection: bool  # which requests take turns to use
     is_committed_whole: bool  # with the application's data, all or nothing
 
+    def join(self, request: Request, transaction: Any) -> Joined:
+        """Return what takes part in the transaction, made if need be."""
+
+    def joined(self, request: Request, transaction: Any) -> Joined | None:
+        """Return what takes part in the transaction, None when anything new may."""
+
+    def seen_by(self, request: Request, transaction: Any) -> Joined | None:
+        """Return what must be read with; None when reading aside shows the same."""
+
     def dbsession(self, request: Request) -> Session:
-        """Return a dbsession that is joined to the transaction of `request.tm`."""
+        """Return what a request without a transaction manager has; raise when it has none."""
 
     def bind(self, request: Request) -> Bind:
-        """Return what a short transaction aside from the request's own can be opened on."""
+        """Return what is used aside from the request's own transaction."""
 
 
 class ApplicationDatabase:
     """The dbsession that the application keeps on its requests."""
 
-    is_one_connection = False
     is_committed_whole = True
 
     def __init__(
@@ -74,25 +82,40 @@ class ApplicationDatabase:
         """Return what the dbsession uses for the mapped class; no connection is opened."""
         return self.dbsession(request).get_bind(self._model)
 
+    def join(self, request: Request, transaction: Any) -> JoinedDbsession:
+        """Return the dbsession; its first statement joins it to the transaction."""
+        joined: JoinedDbsession | None = kept_with(transaction, self)
+        if joined is None:
+            joined = JoinedDbsession(self.dbsession(request), self._model, request.tm)
+            transaction.set_data(self, joined)
+        return joined
 
-class CommitsLast(SessionDataManager):  # type: ignore[misc]  # an untyped package has it
-    """Lets the application's data go first: if they are refused, ours are not committed."""
+    joined = join  # it may have failed before we came
 
-    def tpc_vote(self, transaction: Any) -> None:
-        """Commit; throw away a connection that could not.
+    def seen_by(self, request: Request, transaction: Any) -> JoinedDbsession | None:
+        """Return the dbsession if it is in use, or means more than its engine does.
 
-        A locked SQLite leaves the transaction open, and SQLAlchemy's Session would give it to the
-        pool: the next request would find the lock taken, or commit what this one had written.
+        Otherwise it would begin a transaction for nothing but our reading.
         """
-        try:
-            super().tpc_vote(transaction)
-        except BaseException:
-            self.session.invalidate()
-            raise
+        joined = self.join(request, transaction)
+        if not joined.is_usable():
+            return None
+        dbsession = joined.dbsession
+        is_in_use = dbsession.in_transaction()
+        return joined if is_in_use or not _reads_like_its_engine(dbsession, self._model) else None
 
-    def sortKey(self) -> str:  # noqa: N802 - IDataManager
-        """Sort behind every database of the application."""
-        return f"~~{super().sortKey()}"
+
+def _reads_like_its_engine(dbsession: Session, model: type[SessionMixin]) -> bool:
+    """Whether a connection of its engine shows the rows that the dbsession would show.
+
+    Not if something is done to each of its transactions, such as choosing a tenant; nor if it is
+    bound to a connection, or its engine lends the same one to everybody.
+    """
+    bind = dbsession.get_bind(model)
+    if not isinstance(bind, Engine) or not isinstance(bind.pool, QueuePool):
+        return False
+    begun = (*dbsession.dispatch.after_begin, *dbsession.dispatch.after_transaction_create)
+    return all(isinstance(getattr(act, "__self__", None), ZopeTransactionEvents) for act in begun)
 
 
 class OwnDatabase:
@@ -102,23 +125,32 @@ class OwnDatabase:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         url = make_url(options["url"])
-        self.is_one_connection = _is_in_memory(url)
-        self.engine = _engine(options, IN_MEMORY if self.is_one_connection else {})
+        self.engine = _engine(options, IN_MEMORY if _is_in_memory(url) else {})
 
-    def dbsession(self, request: Request) -> Session:
-        """Return a new one, joined to the transaction of `request.tm`.
+    def dbsession(self, request: Request) -> Session:  # noqa: ARG002 - as Database has it
+        """Raise `SQLSessionError`: nobody would commit it."""
+        raise SQLSessionError(
+            "the sessions have a database of their own, and the request has no transaction "
+            "to reach it in: include pyramid_tm"
+        )
 
-        Raises `SQLSessionError` when the request has none: nobody would commit it.
-        """
-        if not hasattr(request, "tm"):
-            raise SQLSessionError(
-                "the sessions have a database of their own, and the request has no transaction "
-                "to reach it in: include pyramid_tm"
-            )
-        dbsession = Session(self.engine)
-        CommitsLast(dbsession, STATUS_ACTIVE, request.tm)
-        zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)  # notices deletions
-        return dbsession
+    def join(self, request: Request, transaction: Any) -> OwnConnection:
+        """Return a connection that is joined to the transaction."""
+        joined = self.joined(request, transaction)
+        if joined is None:
+            joined = OwnConnection(self.engine, request.tm)
+            transaction.set_data(self, joined)
+        return joined
+
+    def joined(self, request: Request, transaction: Any) -> OwnConnection | None:  # noqa: ARG002
+        """Return the connection that was used already, None if there is none."""
+        joined: OwnConnection | None = kept_with(transaction, self)
+        return joined
+
+    def seen_by(self, request: Request, transaction: Any) -> OwnConnection | None:
+        """Return the connection that was used already, if it can be used again."""
+        joined = self.joined(request, transaction)
+        return joined if joined is not None and joined.is_usable() else None
 
     def bind(self, request: Request) -> Engine:  # noqa: ARG002 - as Database has it
         """Return the engine."""
@@ -157,6 +189,27 @@ def short_transaction(bind: Bind) -> Iterator[Connection]:
     else:
         with bind.begin_nested() if bind.in_transaction() else bind.begin():
             yield bind
+
+
+@contextmanager
+def reading_aside(bind: Bind) -> Iterator[Connection]:
+    """Lend a connection to read what is committed."""
+    if isinstance(bind, Engine):
+        with bind.connect() as connection:
+            yield _without_transaction(connection)
+    else:
+        with short_transaction(bind) as connection:
+            yield connection
+
+
+def _without_transaction(connection: Connection) -> Connection:
+    """Have no BEGIN and ROLLBACK sent around a single statement, where that is saved by it.
+
+    An application may do something to each transaction that is begun.
+    """
+    if connection.dialect.name != "postgresql" or connection.engine.dispatch.begin:
+        return connection
+    return connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from pyramid.request import Request
 from sqlalchemy.orm import Session
 from transaction.interfaces import NoTransaction
 
-from pyramid_sqlsession.access import joined_to
 from pyramid_sqlsession.database import Database
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.lifecycle import LIFECYCLES, Lifecycle
@@ -28,7 +27,7 @@ class RequestStore(SessionStore):
         """Return the dbsession that the session is saved with; another would wait for it."""
         if not hasattr(self._request, "tm"):
             return self._database.dbsession(self._request)
-        return joined_to(self._transaction(), self._request, self._database).dbsession
+        return self._database.join(self._request, self._transaction()).dbsession
 
     def _transaction(self) -> Any:
         try:
