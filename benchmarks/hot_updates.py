@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-from dataclasses import replace
 from hashlib import sha256
 
 from sqlalchemy import Connection, create_engine, text
@@ -39,7 +38,7 @@ def make_rows(rows: SessionRows, connection: Connection) -> list[Row]:
         key = sha256(str(number).encode()).digest()
         begun = BEGIN + number * 21_600 // SESSIONS
         row = Row(0, key, begun, begun, None, 1, b'{"data":"' + b"x" * 289 + b'"}')
-        made.append(replace(row, id=rows.insert(connection, row, prunable_from(row), {})))
+        made.append(row._replace(id=rows.insert(connection, row, prunable_from(row), {})))
     return made
 
 
@@ -50,7 +49,7 @@ def touch_all(rows: SessionRows, url: str, sessions: list[Row]) -> None:
     for turn in range(1, TOUCHES // SESSIONS + 1):
         for place in choose.sample(range(SESSIONS), SESSIONS):
             begun = sessions[place].created
-            used = replace(sessions[place], accessed=begun + turn * INTERVAL)
+            used = sessions[place]._replace(accessed=begun + turn * INTERVAL)
             with engine.begin() as connection:
                 rows.touch(connection, used, prunable_from(used))
             sessions[place] = used

@@ -14,10 +14,11 @@ from pyramid_sqlsession.database import Database, reading_aside, short_transacti
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.joining import Joined
-from pyramid_sqlsession.record import Change, Record, Stored
+from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.refusals import explaining, found_broken, may_pass, was_rolled_back
 from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.saving import Saver
+from pyramid_sqlsession.states import Change, Stored
 from pyramid_sqlsession.transactions import live_transaction
 
 ATTEMPTS = 3  # of a save aside, which nobody else can repeat

@@ -38,8 +38,9 @@ class Limits:
 
     def is_alive(self, *, now: int, accessed: int, created: int, lifetime: int | None) -> bool:
         """Tell whether a session lives now; `lifetime` is its own idle life, None = ours."""
-        end = self.ends(accessed=accessed, created=created, lifetime=lifetime)
-        return end is None or now < end
+        idle = self.idle if lifetime is None else lifetime
+        is_in_use = idle is None or now < accessed + idle
+        return is_in_use and (self.absolute is None or now < created + self.absolute)
 
     def ends(self, *, accessed: int, created: int, lifetime: int | None) -> int | None:
         """Return the first second at which an unused session is over; None = never."""

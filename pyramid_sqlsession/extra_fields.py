@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from copy import copy, deepcopy
 from typing import Any, NamedTuple, cast
 
@@ -13,7 +13,6 @@ from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin, extra_columns, fills_itself
 from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.rows import Row
-from pyramid_sqlsession.serializers import Serializer, dump
 
 Fields = Mapping[str, Any]
 Callback = Callable[..., Fields | None]
@@ -85,7 +84,7 @@ class ExtraFields:
 class Answer(NamedTuple):
     """What the callback said, and who was logged in then."""
 
-    login: bytes
+    login: Hashable
     result: Fields
 
 
@@ -115,7 +114,7 @@ class FieldValues:
     def _answered(self, record: Record, row: Row, defaults: Fields) -> Fields:
         before = copy(record.state)
         result = self._fields.ask(defaults, record, self._request)
-        if record.state != before or _has_changed(record.serializer, record.session, row.data):
+        if record.state != before or not record.holds(row.data):
             raise SQLSessionError(
                 f"{SETTING} changed the session that is being saved: only read it"
             )
@@ -134,9 +133,3 @@ class FieldValues:
 
     def _complete(self, result: Fields, record: Record) -> Fields:
         return self._fields.complete(result, is_new=record.current is None)
-
-
-def _has_changed(serializer: Serializer, session: Mapping[str, Any], data: bytes) -> bool:
-    now = dump(serializer, session)
-    # A serializer may write the same content in two ways.
-    return now != data and serializer.loads(now) != serializer.loads(data)

@@ -55,9 +55,7 @@ class JoinedDbsession:
     def connection_for_writing(self) -> Connection:
         """Return the same, marked before writing: that must never be taken for a read."""
         connection = self.connection()
-        zope.sqlalchemy.mark_changed(
-            self.dbsession, transaction_manager=self._transaction_manager
-        )
+        zope.sqlalchemy.mark_changed(self.dbsession, transaction_manager=self._transaction_manager)
         return connection
 
     def is_usable(self) -> bool:

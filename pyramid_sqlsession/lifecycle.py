@@ -40,8 +40,9 @@ from pyramid_sqlsession.announcing import cookie_for, events_of
 from pyramid_sqlsession.cookie import FORGET, CookieValue, SessionCookie, vary_by_cookie
 from pyramid_sqlsession.events import notify
 from pyramid_sqlsession.exceptions import SQLSessionError
-from pyramid_sqlsession.record import Change, Record
+from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.states import Change
 from pyramid_sqlsession.transactions import (
     is_error_retryable,
     is_last_attempt,

@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from pyramid_sqlsession import events, expiry
 from pyramid_sqlsession.cookie import SessionCookie
-from pyramid_sqlsession.record import Record, Stored, decode
-from pyramid_sqlsession.rows import Row, SessionRows
+from pyramid_sqlsession.record import Record
+from pyramid_sqlsession.rows import Row, SessionRows, decode
 from pyramid_sqlsession.session_id import digest
 from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.states import Stored
 
 log = logging.getLogger(__name__)
 

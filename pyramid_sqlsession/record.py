@@ -6,65 +6,17 @@ database made of the writes.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from pyramid_sqlsession import expiry
 from pyramid_sqlsession.merge import merge
 from pyramid_sqlsession.rows import Row
-from pyramid_sqlsession.serializers import Dumped, Serializer, dump
+from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A row, the secret id that opens it, and how many of the session's wishes it fulfils."""
-
-    row: Row
-    session_id: str = field(repr=False)
-    forced: int = 0
-    rotations: int = 0
-
-
-class Mark(NamedTuple):
-    """A state of the session to go back to; no data means an empty session."""
-
-    data: bytes | None = None
-    lifetime: int | None = None
-    forced: int = 0
-    rotations: int = 0
-
-
-class Aside(NamedTuple):
-    """A state of the session, put aside as it is."""
-
-    data: dict[str, Any]
-    lifetime: int | None
-    forced: int
-    rotations: int
-
-
-class Change(NamedTuple):
-    """What is to be written: serialised data, or None when rows are only to be deleted."""
-
-    data: bytes | None
-
-
-def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
-    """Return the data of a row; None, and a line in the log, when it cannot be read."""
-    try:
-        data = serializer.loads(row.data)
-    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
-        log.warning("the data of session %s cannot be read: %s", row.id, type(error).__name__)
-        return None
-    if isinstance(data, dict):
-        return data
-    log.warning("the data of session %s is no mapping: %s", row.id, type(data).__name__)
-    return None
+from pyramid_sqlsession.snapshots import Snapshot, content_of
+from pyramid_sqlsession.states import Aside, Change, Mark, Stored
 
 
 class Record:
@@ -90,15 +42,16 @@ class Record:
         self.invalidated = False
         self.merged = False
         self.is_back = False  # the session was put back since it was written
+        self._login_keys = settings.rotate_on_change_of
+        self._touch_interval = settings.touch_interval
         self.state = self._opening_state()
         self.session = SQLSession(data or {}, self.state)
-        self._dumped = Dumped(b"", None) if stored is None else Dumped.of(stored.row.data, data)
+        self._dumped = self._opening_snapshot()
+        self._written = self._dumped  # what `current` was made of, unless that went back
         self.mark = self._stored_mark()
         self.aside: Aside | None = None  # what a failed view did
         self.rejoined: Aside | None = None  # the session before that was brought back
         self.unmerged: Aside | None = None  # the session before a newer row was merged in
-        self._login_keys = settings.rotate_on_change_of
-        self._touch_interval = settings.touch_interval
 
     def _opening_state(self) -> State:
         state = State(self.opened, self.opened, self.limits, self._invalidate)
@@ -107,6 +60,12 @@ class Record:
             state.new, state.id, state.created = False, row.id, row.created
             state.accessed, state.lifetime = row.accessed, row.lifetime
         return state
+
+    def _opening_snapshot(self) -> Snapshot:
+        if self.current is None:
+            return Snapshot(b"", None, b"")
+        data = self.current.row.data
+        return Snapshot(data, content_of(self.session), self._login_in(self.session))
 
     def _invalidate(self) -> None:
         """End the row, whatever becomes of the transaction, and go on without one."""
@@ -123,7 +82,7 @@ class Record:
     def take_mark(self) -> None:
         """Make the session as it is now the state to go back to."""
         state = self.state
-        data = self._dump() if self.session else None
+        data = self.dump() if self.session else None
         self.mark = Mark(data, state.lifetime, state.forced, state.rotations)
 
     def go_back(self) -> None:
@@ -188,6 +147,22 @@ class Record:
 
     # What is unsaved
 
+    def is_settled(self) -> bool:
+        """Whether there is plainly nothing to write; if not, `change` looks closely."""
+        stored, state = self.current, self.state
+        if self.ended or self.revoked or self.aside is not None:
+            return False
+        if stored is None:
+            return not self._wants_row()
+        return (
+            state.forced == stored.forced
+            and state.rotations == stored.rotations
+            and state.lifetime == stored.row.lifetime
+            and self._written.data is stored.row.data
+            and self._written.content is not None
+            and self._written.content == content_of(self.session)
+        )
+
     def change(self) -> Change | None:
         """Return what has to be written, None for nothing.
 
@@ -200,15 +175,21 @@ class Record:
     def _unsaved_data(self) -> bytes | None:
         if self.current is None and not self._wants_row():
             return None
-        data = self._dump()
+        data = self.dump()
         return None if self.current is not None and self._is_saved(self.current, data) else data
 
-    def _dump(self) -> bytes:
-        """Serialise the session, unless it is plainly what it was the last time."""
-        if not self._dumped.is_of(self.session):
+    def dump(self) -> bytes:
+        """Serialise the session, unless it is what it was the last time."""
+        content = content_of(self.session)
+        if content is None or content != self._dumped.content:
             data = dump(self.serializer, self.session)
-            self._dumped = Dumped.of(data, self.session)
+            self._dumped = Snapshot(data, content, self._login_in(self.session))
         return self._dumped.data
+
+    def holds(self, data: bytes) -> bool:
+        """Whether the session is what these bytes say, however else they might be written."""
+        now = self.dump()
+        return now == data or self.serializer.loads(now) == self.serializer.loads(data)
 
     def _wants_row(self) -> bool:
         return bool(self.session or self.state.forced or self.state.lifetime is not None)
@@ -219,12 +200,21 @@ class Record:
             state.forced == stored.forced
             and state.rotations == stored.rotations
             and state.lifetime == stored.row.lifetime
-            and (data == stored.row.data or data == self._as_dumped_now(stored.row))
+            and (data == stored.row.data or self._is_written_otherwise(stored.row, data))
         )
 
-    def _as_dumped_now(self, row: Row) -> bytes:
-        """Return the data of a row as today's serializer writes it."""
-        return dump(self.serializer, self.serializer.loads(row.data))
+    def _is_written_otherwise(self, row: Row, data: bytes) -> bool:
+        """Whether a row holds what `data` says, though not as today's serializer writes it."""
+        old, new = self._snapshot_of(row.data), self._snapshot_of(data)
+        if old is not None and new is not None and old.content and new.content:
+            return old.content == new.content
+        return data == dump(self.serializer, self.serializer.loads(row.data))
+
+    def _snapshot_of(self, data: bytes) -> Snapshot | None:
+        """Return what is known of this data, None for nothing."""
+        if self._dumped.data == data:
+            return self._dumped
+        return self._written if self._written.data == data else None
 
     def changes_id(self, change: Change) -> bool:
         """Whether writing `change` gives the browser a new id to hold."""
@@ -236,14 +226,22 @@ class Record:
         """Whether a new id was asked for, or somebody logged in or out."""
         if self.state.rotations != stored.rotations:
             return True
-        return bool(self._login_keys) and self.login(stored.row.data) != self.login(data)
+        old = stored.row.data
+        if self.login(old) == self.login(data):
+            return False
+        return self._dumped_login(old) != self._dumped_login(data)
 
-    def login(self, data: bytes) -> bytes:
+    def login(self, data: bytes) -> Hashable:
         """Return the part of the data whose change gives the session a new id."""
-        known = self._dumped
-        values = known.values if known.data == data else None
-        if values is None:
-            values = self.serializer.loads(data)
+        known = self._snapshot_of(data)
+        return self._login_in(self.serializer.loads(data)) if known is None else known.login
+
+    def _login_in(self, values: Mapping[str, Any]) -> Hashable:
+        login = {key: values[key] for key in self._login_keys if key in values}
+        return (content_of(login) or self.serializer.dumps(login)) if login else b""
+
+    def _dumped_login(self, data: bytes) -> bytes:
+        values = self.serializer.loads(data)
         return self.serializer.dumps(
             {key: values[key] for key in self._login_keys if key in values}
         )
@@ -273,6 +271,7 @@ class Record:
     def hold(self, row: Row, session_id: str) -> None:
         """Take note that the database holds this row now, opened by this id."""
         self.current = Stored(row, session_id, self.state.forced, self.state.rotations)
+        self._written = self._dumped
         self.is_back = self.rejoined is not None
         self._show_row()
 

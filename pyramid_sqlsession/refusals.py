@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sqlalchemy import URL, Table
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -20,22 +18,26 @@ NO_SUCH_TABLE = ("42P01", 1146)
 NO_SUCH_DATABASE = ("3D000", 1049)
 
 
-@contextmanager
-def explaining(table: Table) -> Iterator[None]:
+class explaining:  # noqa: N801 - read as a verb, as contextlib.suppress is
     """Raise our own error for one of the database's, if there is one that says more."""
-    try:
-        yield
-    except StatementError as error:
-        _hide_values(error)
-        known = _explained(error, table) if isinstance(error, DBAPIError) else None
-        if known is None:
-            raise error from None
-        raise known from error
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, StatementError):
+            _hide_values(error)
+            known = _explained(error, self._table) if isinstance(error, DBAPIError) else None
+            if known is None:
+                raise error from None
+            raise known from error
 
 
 def _explained(error: DBAPIError, table: Table) -> SQLSessionError | None:
     """Return the error to raise for a database's own; None when that one has to do."""
-    error.hide_parameters = True  # digests and payloads do not belong into messages
     if is_retryable(error):
         return SessionConflict(
             f"another transaction was in the way of a session in {table.fullname!r} "

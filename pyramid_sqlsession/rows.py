@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -32,29 +32,51 @@ from sqlalchemy.exc import DBAPIError
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.refusals import explaining, found_broken
-from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
+from pyramid_sqlsession.serializers import (
+    Serializer,
+    SortingSerializer,
+    sorted_json,
+)
+
+log = logging.getLogger(__name__)
 
 Saving = TypeVar("Saving", Insert, Update)
 Values = dict[Column[Any], Any]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What the database held of a session when it was last looked at; `data` is serialised."""
 
     id: int
-    digest: bytes = field(repr=False)
+    digest: bytes
     created: int
     accessed: int
     lifetime: int | None
     version: int
-    data: bytes = field(repr=False)
+    data: bytes
+
+    def __repr__(self) -> str:
+        """Show neither the digest nor the data."""
+        return f"<Row {self.id}, version {self.version}>"
 
 
 def as_row(mapped: Any) -> Row:
     """Return what an object of the mapped class holds."""
-    facts = {name: getattr(mapped, name) for name in Row.__dataclass_fields__}
+    facts = {name: getattr(mapped, name) for name in Row._fields}
     return Row(**facts | {"data": _bytes(mapped.data)})
+
+
+def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
+    """Return the data of a row; None, and a line in the log, when it cannot be read."""
+    try:
+        data = serializer.loads(row.data)
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        log.warning("the data of session %s cannot be read: %s", row.id, type(error).__name__)
+        return None
+    if isinstance(data, dict):
+        return data
+    log.warning("the data of session %s is no mapping: %s", row.id, type(data).__name__)
+    return None
 
 
 class Previous(NamedTuple):
@@ -74,7 +96,7 @@ class SessionRows:
         self._columns = columns
         self.bound = _binding(columns["data"].type)
         c = {name: columns[name] for name in SessionMixin.__annotations__}
-        facts = [c[name] for name in Row.__dataclass_fields__]
+        facts = [c[name] for name in Row._fields]
         self._probe = select(literal(1))
         self._load = select(*facts).where(c["digest"] == bindparam("digest"))
         self._load_some = select(*facts).where(
@@ -139,7 +161,7 @@ class SessionRows:
             found = self._execute(connection, self._load, {"digest": digests[0]})
         else:
             found = self._execute(connection, self._load_some, {"digests": digests})
-        return [self._row(values) for values in found]
+        return [self._row(values) for values in found.all()]
 
     def superseded(
         self, connection: Connection, digests: Sequence[bytes]
@@ -211,8 +233,8 @@ class SessionRows:
         self._execute(connection, self._delete, {"row_id": row.id, "row_created": row.created})
 
     def _row(self, values: Sequence[Any]) -> Row:
-        facts = (*values[:-1], _bytes(values[-1]))
-        return Row(*facts)
+        *facts, data = values
+        return Row._make((*facts, _bytes(data)))
 
     def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
         """Add columns to a statement; equal sets of them make equal texts, which are cached."""

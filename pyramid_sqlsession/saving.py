@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import Fields
 from pyramid_sqlsession.merge import merge
-from pyramid_sqlsession.record import Change, Record, Stored, decode
-from pyramid_sqlsession.rows import Previous, Row, SessionRows
-from pyramid_sqlsession.serializers import dump
+from pyramid_sqlsession.record import Record
+from pyramid_sqlsession.rows import Previous, Row, SessionRows, decode
 from pyramid_sqlsession.session_id import digest, new_session_id
+from pyramid_sqlsession.states import Change, Stored
 
 FieldSource = Callable[[Record, Row, Fields], Fields]
 
@@ -41,7 +41,7 @@ class Saver:
 
     def touch(self, connection: Connection, stored: Stored, *, now: int) -> None:
         """Note that the session was used; whoever saved it meanwhile has noted it already."""
-        used = replace(stored.row, accessed=now)
+        used = stored.row._replace(accessed=now)
         if self._rows.touch(connection, used, self._prunable_from(used)):
             self._record.hold(used, stored.session_id)
             return
@@ -61,15 +61,14 @@ class Saver:
             data=data,
         )
         row_id = self._rows.insert(connection, row, *self._beside(row))
-        self._record.hold(replace(row, id=row_id), session_id)
+        self._record.hold(row._replace(id=row_id), session_id)
 
     def _update(self, connection: Connection, stored: Stored, data: bytes, now: int) -> bool:
         """Write over what is stored; False when the row is not that any more."""
         record, old = self._record, stored.row
         if not record.is_alive(old, now):
             return False
-        new = replace(
-            old,
+        new = old._replace(
             accessed=max(old.accessed, now),
             lifetime=record.state.lifetime,
             version=old.version + 1,
@@ -85,7 +84,7 @@ class Saver:
     def _rotate(self, connection: Connection, old: Row, new: Row, now: int) -> bool:
         """Write under a new id; the one that is superseded is what the browser has."""
         session_id = new_session_id()
-        new = replace(new, digest=digest(session_id))
+        new = new._replace(digest=digest(session_id))
         presented = self._record.presented
         held = presented.row if presented is not None and presented.row.id == old.id else old
         previous = Previous(held.digest, now)
@@ -114,8 +113,7 @@ class Saver:
         record, loads = self._record, self._record.serializer.loads
         theirs = decode(record.serializer, newest) or {}
         record.merge_in(newest, merge(loads(stored.row.data), loads(data), theirs))
-        merged = dump(record.serializer, record.session)
-        if not self._update(connection, replace(stored, row=newest), merged, now):
+        if not self._update(connection, replace(stored, row=newest), record.dump(), now):
             raise SessionConflict("the session was saved again while it was being merged")
 
     def _beside(self, row: Row) -> tuple[int, Fields]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from pyramid_sqlsession.exceptions import UnstorableValueError
 
 _DEEPEST_STEP_NAMED = 8
-_UNCHANGEABLE = {str, int, float, bool, type(None)}  # whatever is done with such a value
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -29,11 +29,11 @@ class JSONSerializer:
 
     def dumps(self, value: Any) -> bytes:
         """Return compact ASCII; raise TypeError or ValueError for what JSON cannot hold."""
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _ENCODER.encode(value).encode("ascii")
 
     def loads(self, data: bytes) -> Any:
         """Return the value; raise ValueError when the bytes are not JSON."""
-        return json.loads(data)
+        return json.loads(data.decode("utf-8", "surrogatepass"))
 
 
 class SortingSerializer:
@@ -75,26 +75,6 @@ def dump(serializer: Serializer, data: Mapping[str, Any]) -> bytes:
     except Exception as error:  # noqa: BLE001  # a serializer may raise what it likes
         problem = _problem(serializer, data, type(error).__name__)
     raise UnstorableValueError(problem)
-
-
-class Dumped(NamedTuple):
-    """Serialised data, and the values that it was made of; None where they may change inside."""
-
-    data: bytes
-    values: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, data: bytes, values: Mapping[str, Any] | None) -> Dumped:
-        """Remember the values if each is of a type that never changes."""
-        is_plain = values is not None and all(type(v) in _UNCHANGEABLE for v in values.values())
-        return cls(data, dict(values) if values is not None and is_plain else None)
-
-    def is_of(self, session: dict[str, Any]) -> bool:
-        """Whether the session still has these very values and no others."""
-        values = self.values
-        if values is None or len(values) != len(session):
-            return False
-        return all(session.get(key, Dumped) is value for key, value in values.items())
 
 
 def _problem(serializer: Serializer, data: Mapping[str, Any], reason: str) -> str:

@@ -13,9 +13,8 @@ from pyramid_sqlsession import expiry
 from pyramid_sqlsession.expired_rows import ExpiredRows, is_over
 from pyramid_sqlsession.fields import Fields
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.record import decode
 from pyramid_sqlsession.refusals import explaining
-from pyramid_sqlsession.rows import as_row
+from pyramid_sqlsession.rows import as_row, decode
 from pyramid_sqlsession.session import SQLSession
 from pyramid_sqlsession.settings import SessionSettings
 

@@ -13,8 +13,9 @@ from zope.interface import implementer
 
 from pyramid_sqlsession.access import Access
 from pyramid_sqlsession.exceptions import UnstorableValueError
-from pyramid_sqlsession.record import Change, Record
+from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.settings import SessionSettings
+from pyramid_sqlsession.states import Change
 from pyramid_sqlsession.transactions import (
     COMMITTED,
     COMMITTING,

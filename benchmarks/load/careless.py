@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ def with_versions() -> None:
 
     def update(rows: SessionRows, connection: Connection, old: Row, *more: Any) -> bool:
         newest = rows.reload(connection, old)
-        overwritten = old if newest is None else replace(old, version=newest.version)
+        overwritten = old if newest is None else old._replace(version=newest.version)
         return careful(rows, connection, overwritten, *more)
 
     _replace(SessionRows, "update", update)
