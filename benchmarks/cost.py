@@ -254,7 +254,7 @@ def turns(engine: Engine, url: str) -> Iterator[Turn]:
         answer = Prepared.blank("/n").get_response(app)
         cookies = [line.split(";")[0] for line in answer.headers.getall("Set-Cookie")]
         for workload in WORKLOADS:
-            prepared = Prepared.blank(f"/{workload}")
+            prepared = Prepared.blank(f"/{workload}", method="POST" if workload == "w" else "GET")
             if workload != "n" and cookies:
                 prepared.headers["Cookie"] = cookies[0]
             yield Turn(name, workload, app, prepared.environ)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pyramid.request import Request
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyramid_sqlsession import expiry
-from pyramid_sqlsession.database import Database, reading_aside, short_transaction
+from pyramid_sqlsession.database import Bind, Database, reading_aside, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.joining import Joined
@@ -46,18 +46,22 @@ class Access:
     def query(self, read: Callable[[Connection], Result]) -> Result:
         """Read on a connection that sees what this request has written, if there is one."""
         transaction = live_transaction(self._request)
-        if transaction is not None and self._database.seen_by(self._request, transaction):
-            try:
-                return read(self._connection())
-            except DBAPIError as error:
-                # A statement of the application failed before ours: what is committed can still
-                # be read.
-                if not found_broken(error):
-                    raise
-        with (
-            explaining(self._rows.table),
-            reading_aside(self._database.bind(self._request)) as connection,
-        ):
+        if transaction is None:
+            return self._read_aside(self._database.bind(self._request), read)
+        way = self._database.for_reading(self._request, transaction)
+        if isinstance(way, Engine | Connection):
+            return self._read_aside(way, read)
+        try:
+            return read(self._connection())
+        except DBAPIError as error:
+            # A statement of the application failed before ours: what is committed can still be
+            # read.
+            if not found_broken(error):
+                raise
+        return self._read_aside(self._database.bind(self._request), read)
+
+    def _read_aside(self, bind: Bind, read: Callable[[Connection], Result]) -> Result:
+        with explaining(self._rows.table), reading_aside(bind) as connection:
             return read(connection)
 
     def can_save(self) -> bool:

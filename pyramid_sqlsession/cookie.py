@@ -37,12 +37,8 @@ class SessionCookie:
         self._secrets = settings.secret
         self._secure = settings.cookie_secure
         self._max_age = settings.cookie_max_age
-        self._attributes: dict[str, Any] = {
-            "path": settings.cookie_path,
-            "domain": settings.cookie_domain,
-            "httponly": settings.cookie_httponly,
-            "samesite": settings.cookie_samesite,
-        }
+        possible = (True, False) if self._secure is None else (self._secure,)
+        self._attributes = {secure: _attributes(settings, secure) for secure in possible}
         self._warned_of_public = False
 
     def read(self, request: Request) -> list[str]:
@@ -84,7 +80,7 @@ class SessionCookie:
         secure = self._secure
         if secure is None:
             secure = getattr(request, "scheme", "http") == "https"
-        header: str = make_cookie(self._name, cookie.value, secure=secure, **self._attributes)
+        header = f"{self._name}={cookie.value}{self._attributes[secure]}"
         # WebOb's own max_age brings an Expires, from a clock that Python 3.12 warns of.
         return header if cookie.max_age is None else f"{header}; Max-Age={cookie.max_age}"
 
@@ -102,6 +98,18 @@ class SessionCookie:
                 "hand one visitor's session to others",
                 self._name,
             )
+
+
+def _attributes(settings: SessionSettings, secure: bool) -> str:
+    """Return what follows the value of each cookie; the value needs no quotes."""
+    attributes: dict[str, Any] = {
+        "path": settings.cookie_path,
+        "domain": settings.cookie_domain,
+        "httponly": settings.cookie_httponly,
+        "samesite": settings.cookie_samesite,
+    }
+    header: str = make_cookie(settings.cookie_name, "", secure=secure, **attributes)
+    return header.partition("=")[2]
 
 
 def vary_by_cookie(response: Any) -> None:

@@ -20,6 +20,7 @@ from pyramid_sqlsession.transactions import kept_with
 
 Bind = Engine | Connection
 
+SAFE = {"GET", "HEAD"}
 # A database in memory is its connection: keep one, and lend it to one request at a time.
 IN_MEMORY = {
     "poolclass": QueuePool,
@@ -40,8 +41,8 @@ class Database(Protocol):
     def joined(self, request: Request, transaction: Any) -> Joined | None:
         """Return what takes part in the transaction, None when anything new may."""
 
-    def seen_by(self, request: Request, transaction: Any) -> Joined | None:
-        """Return what must be read with; None when reading aside shows the same."""
+    def for_reading(self, request: Request, transaction: Any) -> Joined | Bind:
+        """Return what takes part in the transaction, or what shows the same aside from it."""
 
     def dbsession(self, request: Request) -> Session:
         """Return what a request without a transaction manager has; raise when it has none."""
@@ -92,30 +93,33 @@ class ApplicationDatabase:
 
     joined = join  # it may have failed before we came
 
-    def seen_by(self, request: Request, transaction: Any) -> JoinedDbsession | None:
-        """Return the dbsession if it is in use, or means more than its engine does.
+    def for_reading(self, request: Request, transaction: Any) -> JoinedDbsession | Bind:
+        """Return the dbsession, unless nothing else may want it to begin a transaction.
 
-        Otherwise it would begin a transaction for nothing but our reading.
+        Whoever sends a form will have something written.
         """
         joined = self.join(request, transaction)
-        if not joined.is_usable():
-            return None
         dbsession = joined.dbsession
-        is_in_use = dbsession.in_transaction()
-        return joined if is_in_use or not _reads_like_its_engine(dbsession, self._model) else None
+        if joined.is_usable() and (dbsession.in_transaction() or request.method not in SAFE):
+            return joined
+        bind = dbsession.get_bind(self._model)
+        return bind if _shows_the_same(bind, dbsession) or not joined.is_usable() else joined
 
 
-def _reads_like_its_engine(dbsession: Session, model: type[SessionMixin]) -> bool:
-    """Whether a connection of its engine shows the rows that the dbsession would show.
+def _shows_the_same(bind: Bind, dbsession: Session) -> bool:
+    """Whether a connection of its engine shows the rows that an unused dbsession would show.
 
     Not if something is done to each of its transactions, such as choosing a tenant; nor if it is
     bound to a connection, or its engine lends the same one to everybody.
     """
-    bind = dbsession.get_bind(model)
     if not isinstance(bind, Engine) or not isinstance(bind.pool, QueuePool):
         return False
     begun = (*dbsession.dispatch.after_begin, *dbsession.dispatch.after_transaction_create)
-    return all(isinstance(getattr(act, "__self__", None), ZopeTransactionEvents) for act in begun)
+    return not [act for act in begun if not _is_of_zope(act)]
+
+
+def _is_of_zope(listener: Any) -> bool:
+    return isinstance(getattr(listener, "__self__", None), ZopeTransactionEvents)
 
 
 class OwnDatabase:
@@ -147,10 +151,10 @@ class OwnDatabase:
         joined: OwnConnection | None = kept_with(transaction, self)
         return joined
 
-    def seen_by(self, request: Request, transaction: Any) -> OwnConnection | None:
+    def for_reading(self, request: Request, transaction: Any) -> OwnConnection | Engine:
         """Return the connection that was used already, if it can be used again."""
         joined = self.joined(request, transaction)
-        return joined if joined is not None and joined.is_usable() else None
+        return self.engine if joined is None or not joined.is_usable() else joined
 
     def bind(self, request: Request) -> Engine:  # noqa: ARG002 - as Database has it
         """Return the engine."""

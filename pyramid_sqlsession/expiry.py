@@ -53,10 +53,9 @@ class Limits:
         The idle end is rounded up to a step of the idle life, so that most touches leave the
         indexed column as it is.
         """
-        idle = self._idle_life(lifetime)
-        idle_end = None if idle is None else _rounded_up(accessed + idle, _step(idle))
-        end = _earliest(idle_end, _end(created, self.absolute))
-        return NEVER if end is None else min(end, NEVER)
+        idle = self.idle if lifetime is None else lifetime
+        end = NEVER if idle is None else min(_rounded_up(accessed + idle, _step(idle)), NEVER)
+        return end if self.absolute is None else min(end, created + self.absolute)
 
     def is_touch_due(
         self, *, now: int, accessed: int, lifetime: int | None, interval: int | None

@@ -122,7 +122,7 @@ class Lifecycle:
         """
         transaction = live_transaction(self.request)
         self.watch.attach(transaction)
-        if exception_of(self.request) is not None:
+        if exception_of(self.request) is not None or self.record.is_settled():
             return response
         if transaction is None or transaction.isDoomed() or not self.access.can_save():
             self._check_access()
@@ -163,19 +163,29 @@ class Lifecycle:
         self.response = response
         error = exception_of(request)
         self.discarded = error is not None and is_error_retryable(request, error)
-        if not self.discarded:
+        if self.discarded:
+            return
+        if not self._is_over():
             self._never_raising(self.watch.end)
             self._never_raising(self._save_late)
             self._never_raising(self._save_ended)
-            self._touch()
-            self._never_raising(self._tell_browser)
+        self._touch()
+        self._never_raising(self._tell_browser)
 
     def finish(self, request: Request) -> None:  # noqa: ARG002 - a callback's form
         """Have a last look, for what ran after our response callback, and let go."""
+        has_answered = self.response is not None and not self.discarded and not self.gave_up
         try:
-            self._never_raising(self._last_look)
+            self._never_raising(
+                self._notify if has_answered and self._is_over() else self._last_look
+            )
         finally:
             self._release()
+
+    def _is_over(self) -> bool:
+        """Whether nothing is left to be settled or saved."""
+        is_settled = self.watch.transaction is None and self.record.is_settled()
+        return is_settled and exception_of(self.request) is None
 
     def _last_look(self) -> None:
         raised = sys.exc_info()[1] if self.response is None else None

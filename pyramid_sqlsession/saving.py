@@ -68,12 +68,9 @@ class Saver:
         record, old = self._record, stored.row
         if not record.is_alive(old, now):
             return False
-        new = old._replace(
-            accessed=max(old.accessed, now),
-            lifetime=record.state.lifetime,
-            version=old.version + 1,
-            data=data,
-        )
+        accessed, version = max(old.accessed, now), old.version + 1
+        lifetime = record.state.lifetime
+        new = Row(old.id, old.digest, old.created, accessed, lifetime, version, data)
         if record.rotates(stored, data):
             return self._rotate(connection, old, new, now)
         if not self._rows.update(connection, old, new, *self._beside(new)):

@@ -96,7 +96,7 @@ class Watch:
 
     def before_commit(self) -> None:
         """Save what is still unsaved; if that fails, the commit fails."""
-        if self.released:
+        if self.released or self.record.is_settled():
             return
         try:
             # Where our write would not be committed, it is saved when this is over.
