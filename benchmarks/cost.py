@@ -7,7 +7,8 @@ sessions alone. They are called in this process with a prepared environ, in an o
 shuffled anew in each repetition; the medians are compared with the application without sessions.
 
 The floor is the least that a session in the request's own transaction can cost without tricks:
-statements of SQLAlchemy Core, built once, run by hand on the dbsession, and no session object.
+statements of SQLAlchemy Core, built once, run by hand on the dbsession, and no session object. Its
+table is like ours.
 
 Each is asked for a page that does not look at the session (x), reads one key of it (r), adds one
 to a counter (w), or begins a session (n).
@@ -33,26 +34,13 @@ from pyramid.config import Configurator
 from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
 from pyramid.session import SignedCookieSessionFactory
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    create_engine,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Engine, Table, bindparam, create_engine, insert, inspect, select, update
 from sqlalchemy.orm import Session
 from webob import Request as Prepared
 
 from benchmarks.load.databases import available, throw_away
 from pyramid_sqlsession import SQLSessionFactory
+from pyramid_sqlsession.model import generate_model
 
 WORKLOADS = ("x", "r", "w", "n")
 PAYLOAD = {"filling": "x" * 280, "counter": 0}
@@ -144,20 +132,17 @@ def including(config: Configurator) -> App:
 
 # The floor
 
-floor_table = Table(
-    "floor",
-    MetaData(),
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("digest", LargeBinary(32).with_variant(LargeBinary(32), "mysql"), nullable=False),
-    Column("accessed", BigInteger, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("data", Text, nullable=False),
-)
+floor_table: Table = inspect(generate_model("floor", None)).columns["id"].table
 FIND = select(floor_table).where(floor_table.c.digest == bindparam("presented"))
 SAVE = (
     update(floor_table)
     .where(floor_table.c.id == bindparam("key"), floor_table.c.version == bindparam("seen"))
-    .values(data=bindparam("data"), version=bindparam("version"), accessed=bindparam("accessed"))
+    .values(
+        data=bindparam("data"),
+        version=bindparam("new_version"),
+        accessed=bindparam("now"),
+        expires=bindparam("end"),
+    )
 )
 ADD = insert(floor_table)
 
@@ -178,19 +163,33 @@ def floor_count(request: Any) -> Response:
     row = find(request)
     data = json.loads(row.data)
     data["counter"] += 1
-    changed = {"data": json.dumps(data), "version": row.version + 1, "accessed": int(time.time())}
+    now = int(time.time())
+    changed = {
+        "data": json.dumps(data),
+        "new_version": row.version + 1,
+        "now": now,
+        "end": end(now),
+    }
     connection = request.dbsession.connection()
     connection.execute(SAVE, {"key": row.id, "seen": row.version, **changed})
     zope.sqlalchemy.mark_changed(request.dbsession, transaction_manager=request.tm)
     return Response("ok")
 
 
+def end(now: int) -> int:
+    """Return when a session ends, in steps of an hour."""
+    return (now + LIFE) // 3600 * 3600 + 3600
+
+
 def floor_begin(request: Any) -> Response:
     """Begin by hand."""
     session_id = secrets.token_urlsafe(32)
+    now = int(time.time())
     row = {
         "digest": hashlib.sha256(session_id.encode()).digest(),
-        "accessed": int(time.time()),
+        "created": now,
+        "accessed": now,
+        "expires": end(now),
         "version": 1,
         "data": json.dumps(PAYLOAD),
     }
