@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pyramid.request import Request
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession import expiry
 from pyramid_sqlsession.database import Bind, Database, reading_aside, short_transaction
@@ -15,7 +15,13 @@ from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.joining import Joined
 from pyramid_sqlsession.record import Record
-from pyramid_sqlsession.refusals import explaining, found_broken, may_pass, was_rolled_back
+from pyramid_sqlsession.refusals import (
+    explain,
+    explaining,
+    found_broken,
+    may_pass,
+    was_rolled_back,
+)
 from pyramid_sqlsession.rows import SessionRows
 from pyramid_sqlsession.saving import Saver
 from pyramid_sqlsession.states import Change, Stored
@@ -52,7 +58,7 @@ class Access:
         if isinstance(way, Engine | Connection):
             return self._read_aside(way, read)
         try:
-            return read(self._connection())
+            return read(self._connection_of(way))
         except DBAPIError as error:
             # A statement of the application failed before ours: what is committed can still be
             # read.
@@ -64,12 +70,10 @@ class Access:
         with explaining(self._rows.table), reading_aside(bind) as connection:
             return read(connection)
 
-    def can_save(self) -> bool:
-        """Whether there is a transaction that takes our writes and is committed with them."""
-        transaction = None if self.is_over else live_transaction(self._request)
-        return transaction is not None and self._is_usable(transaction)
-
-    def _is_usable(self, transaction: Any) -> bool:
+    def can_save(self, transaction: Any) -> bool:
+        """Whether the transaction, None for none, takes our writes and commits them."""
+        if transaction is None or self.is_over:
+            return False
         joined = self._database.joined(self._request, transaction)
         return joined is None or joined.is_usable()
 
@@ -78,7 +82,7 @@ class Access:
 
         After a failure it is tried whether a statement of the application has broken it.
         """
-        if not self._is_usable(self._request.tm.get()):
+        if not self.can_save(self._request.tm.get()):
             return False
         return not after_failure or self._rows.can_query(self._connection())
 
@@ -100,13 +104,20 @@ class Access:
         saver.write(connection, change, now=expiry.now(), on_conflict=on_conflict)
 
     def _connection_for_writing(self) -> Connection:
-        with explaining(self._rows.table):
+        try:
             return self._join().connection_for_writing()
+        except StatementError as error:
+            explain(error, self._rows.table)
 
     def _connection(self) -> Connection:
+        return self._connection_of(self._join())
+
+    def _connection_of(self, joined: Joined) -> Connection:
         """Return that of the request's transaction, which may be begun on our account."""
-        with explaining(self._rows.table):
-            return self._join().connection()
+        try:
+            return joined.connection()
+        except StatementError as error:
+            explain(error, self._rows.table)
 
     def save_late(self, record: Record, change: Change) -> None:
         """Save when the request's own transaction is over.
@@ -114,7 +125,7 @@ class Access:
         One that still lives is somebody else's, who will end it: that of a test, or of a server
         in front of us. Otherwise a short one of our own is used.
         """
-        if self.can_save():
+        if self.can_save(live_transaction(self._request)):
             self.save(record, change, on_conflict="merge")
         else:
             self._save_aside(record, change)
@@ -127,7 +138,7 @@ class Access:
         the row may be known to it alone.
         """
         saver = Saver(self._rows, record, self._fields.ask)
-        if self.can_save():
+        if self.can_save(live_transaction(self._request)):
             connection = self._connection_for_writing()
             saver.touch(connection, stored, now=now)
             return

@@ -13,6 +13,7 @@ from pyramid_sqlsession.events import (
     SessionMerged,
 )
 from pyramid_sqlsession.record import Record
+from pyramid_sqlsession.states import Stored
 
 
 def cookie_for(record: Record, cookie: SessionCookie) -> CookieValue | None:
@@ -25,17 +26,16 @@ def cookie_for(record: Record, cookie: SessionCookie) -> CookieValue | None:
     if record.current is None or record.revoked:
         ended = record.presented is not None and (record.invalidated or record.revoked)
         return FORGET if ended else None
-    value = cookie.value(record.current.session_id, record.current.row.lifetime)
-    return value if _is_news(record, value) else None
+    return _news(record.current, record.presented, cookie)
 
 
-def _is_news(record: Record, value: CookieValue) -> bool:
-    current, presented = record.current, record.presented
-    if current is None or presented is None or current.session_id != presented.session_id:
-        return True
-    if current.row.lifetime != presented.row.lifetime:
-        return True
-    return value.max_age is not None and current is not presented
+def _news(current: Stored, presented: Stored | None, cookie: SessionCookie) -> CookieValue | None:
+    lifetime = current.row.lifetime
+    if presented is not None and presented.session_id == current.session_id:
+        is_prolonged = current is not presented and cookie.max_age(lifetime) is not None
+        if not is_prolonged and presented.row.lifetime == lifetime:
+            return None
+    return cookie.value(current.session_id, lifetime)
 
 
 def events_of(record: Record) -> Iterator[tuple[Any, ...]]:

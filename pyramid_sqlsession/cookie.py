@@ -62,8 +62,11 @@ class SessionCookie:
 
     def value(self, session_id: str, lifetime: int | None) -> CookieValue:
         """Return the cookie of a session; `lifetime` is its own, in seconds, None for none."""
-        max_age = self._max_age if lifetime is None else lifetime
-        return CookieValue(to_cookie(session_id, self._secrets), max_age)
+        return CookieValue(to_cookie(session_id, self._secrets), self.max_age(lifetime))
+
+    def max_age(self, lifetime: int | None) -> int | None:
+        """Return for how many seconds the browser keeps it, None for as long as it runs."""
+        return self._max_age if lifetime is None else lifetime
 
     def tell(self, request: Request, response: Any, cookie: CookieValue | None) -> None:
         """Set the cookie in place of one of ours that the response has; None sets none."""
@@ -118,7 +121,7 @@ def vary_by_cookie(response: Any) -> None:
         return
     headers = list(response.headerlist)
     names = _items(headers, "vary")
-    if not {"*", "cookie"} & {name.lower() for name in names}:
+    if not {"*", "cookie"}.intersection(map(str.lower, names)):
         _replace(headers, "Vary", [*names, "Cookie"])
         response.headerlist = headers
 
@@ -129,5 +132,6 @@ def _items(headers: Headers, name: str) -> list[str]:
 
 
 def _replace(headers: Headers, name: str, items: list[str]) -> None:
-    headers[:] = [header for header in headers if header[0].lower() != name.lower()]
+    if len(items) > 1:
+        headers[:] = [header for header in headers if header[0].lower() != name.lower()]
     headers.append((name, ", ".join(items)))

@@ -129,7 +129,8 @@ class OwnDatabase:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         url = make_url(options["url"])
-        self.engine = _engine(options, IN_MEMORY if _is_in_memory(url) else {})
+        self._is_one_connection = _is_in_memory(url)  # which requests take turns to use
+        self.engine = _engine(options, IN_MEMORY if self._is_one_connection else {})
 
     def dbsession(self, request: Request) -> Session:  # noqa: ARG002 - as Database has it
         """Raise `SQLSessionError`: nobody would commit it."""
@@ -152,8 +153,10 @@ class OwnDatabase:
         return joined
 
     def for_reading(self, request: Request, transaction: Any) -> OwnConnection | Engine:
-        """Return the connection that was used already, if it can be used again."""
+        """Return a connection that was used already, or that will be needed to write."""
         joined = self.joined(request, transaction)
+        if joined is None and request.method not in SAFE and not self._is_one_connection:
+            return self.join(request, transaction)
         return self.engine if joined is None or not joined.is_usable() else joined
 
     def bind(self, request: Request) -> Engine:  # noqa: ARG002 - as Database has it

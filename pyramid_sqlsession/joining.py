@@ -44,13 +44,15 @@ class JoinedDbsession:
         self._model = model
         self._transaction_manager = transaction_manager
         self._root: Any = None
+        self._connection: Connection | None = None
 
     def connection(self) -> Connection:
         """Return the connection of the dbsession to the rows."""
-        # Not Session.execute, which would flush the application's pending objects.
-        connection = self.dbsession.connection(bind_arguments={"mapper": self._model})
-        self._root = self.dbsession.get_transaction()
-        return connection
+        if self._connection is None:
+            # Not Session.execute, which would flush the application's pending objects.
+            self._connection = self.dbsession.connection(bind_arguments={"mapper": self._model})
+            self._root = self.dbsession.get_transaction()
+        return self._connection
 
     def connection_for_writing(self) -> Connection:
         """Return the same, marked before writing: that must never be taken for a read."""

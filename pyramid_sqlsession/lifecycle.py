@@ -124,7 +124,7 @@ class Lifecycle:
         self.watch.attach(transaction)
         if exception_of(self.request) is not None or self.record.is_settled():
             return response
-        if transaction is None or transaction.isDoomed() or not self.access.can_save():
+        if not self.access.can_save(transaction) or transaction.isDoomed():
             self._check_access()
             return response
         try:

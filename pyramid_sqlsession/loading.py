@@ -34,7 +34,7 @@ class Loader:
         self._settings = settings
         self._rows = rows
         self._cookie = cookie
-        self._limits = expiry.Limits(settings.expiration, settings.absolute_expiration)
+        self._limits = settings.limits
 
     def load(self, request: Request, query: Query[Any]) -> Record:
         """Return the record that the cookie opens, else a new one; `query` lends a connection."""

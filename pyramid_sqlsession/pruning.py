@@ -202,7 +202,7 @@ def prune_sessions(registry: Registry, **options: Any) -> Pruned:
     was deleted before stays so.
     """
     factory, checked = factory_of(registry), Options(**options)
-    limits = expiry.Limits(factory.settings.expiration, factory.settings.absolute_expiration)
+    limits = factory.settings.limits
     rows = ExpiredRows(factory.model, limits, expiry.now())
     with prepare(registry=registry) as env:
         request = env["request"]

@@ -22,6 +22,16 @@ from pyramid_sqlsession.states import Aside, Change, Mark, Stored
 class Record:
     """The session of one request, and what this request knows of its row."""
 
+    superseded = False  # the cookie's id was replaced a moment ago: never save
+    overtaken = False  # the id was replaced while this request ran: drop its changes
+    revoked = False  # the session ended elsewhere: drop this request's changes
+    invalidated = False
+    merged = False
+    is_back = False  # the session was put back since it was written
+    aside: Aside | None = None  # what a failed view did
+    rejoined: Aside | None = None  # the session before that was brought back
+    unmerged: Aside | None = None  # the session before a newer row was merged in
+
     def __init__(
         self,
         settings: SessionSettings,
@@ -29,19 +39,13 @@ class Record:
         data: dict[str, Any] | None = None,
     ) -> None:
         self.serializer = settings.serializer
-        self.limits = expiry.Limits(settings.expiration, settings.absolute_expiration)
+        self.limits = settings.limits
         self.opened = expiry.now()
         self.presented = stored  # what the browser's cookie opened
         self.current = stored  # what the database holds, seen from this request's transaction
         self.committed = stored  # what it holds once that transaction is rolled back
         self.ended: list[Row] = []  # invalidated, not yet deleted
         self.deleted: list[Row] = []  # deleted, not yet committed
-        self.superseded = False  # the cookie's id was replaced a moment ago: never save
-        self.overtaken = False  # the id was replaced while this request ran: drop its changes
-        self.revoked = False  # the session ended elsewhere: drop this request's changes
-        self.invalidated = False
-        self.merged = False
-        self.is_back = False  # the session was put back since it was written
         self._login_keys = settings.rotate_on_change_of
         self._touch_interval = settings.touch_interval
         self.state = self._opening_state()
@@ -49,17 +53,13 @@ class Record:
         self._dumped = self._opening_snapshot()
         self._written = self._dumped  # what `current` was made of, unless that went back
         self.mark = self._stored_mark()
-        self.aside: Aside | None = None  # what a failed view did
-        self.rejoined: Aside | None = None  # the session before that was brought back
-        self.unmerged: Aside | None = None  # the session before a newer row was merged in
 
     def _opening_state(self) -> State:
-        state = State(self.opened, self.opened, self.limits, self._invalidate)
-        if self.current is not None:
-            row = self.current.row
-            state.new, state.id, state.created = False, row.id, row.created
-            state.accessed, state.lifetime = row.accessed, row.lifetime
-        return state
+        if self.current is None:
+            return State(self.opened, self.opened, self.limits, self._invalidate)
+        row = self.current.row
+        known = False, row.id, row.lifetime
+        return State(row.created, row.accessed, self.limits, self._invalidate, *known)
 
     def _opening_snapshot(self) -> Snapshot:
         if self.current is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from sqlalchemy import URL, Table
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -18,22 +21,22 @@ NO_SUCH_TABLE = ("42P01", 1146)
 NO_SUCH_DATABASE = ("3D000", 1049)
 
 
-class explaining:  # noqa: N801 - read as a verb, as contextlib.suppress is
+@contextmanager
+def explaining(table: Table) -> Iterator[None]:
     """Raise our own error for one of the database's, if there is one that says more."""
+    try:
+        yield
+    except StatementError as error:
+        explain(error, table)
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, StatementError):
-            _hide_values(error)
-            known = _explained(error, self._table) if isinstance(error, DBAPIError) else None
-            if known is None:
-                raise error from None
-            raise known from error
+def explain(error: StatementError, table: Table) -> NoReturn:
+    """Raise our own error for this one, or this one without the values that were refused."""
+    _hide_values(error)
+    known = _explained(error, table) if isinstance(error, DBAPIError) else None
+    if known is None:
+        raise error from None
+    raise known from error
 
 
 def _explained(error: DBAPIError, table: Table) -> SQLSessionError | None:

@@ -27,11 +27,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.refusals import explaining, found_broken
+from pyramid_sqlsession.refusals import explain, found_broken
 from pyramid_sqlsession.serializers import (
     Serializer,
     SortingSerializer,
@@ -225,8 +225,12 @@ class SessionRows:
     def _overwrite(
         self, connection: Connection, statement: Executable, old: Row, values: dict[str, Any]
     ) -> bool:
-        same = {"row_id": old.id, "row_digest": old.digest, "row_version": old.version}
-        return self._execute(connection, statement, values | same).rowcount == 1
+        values["row_id"], values["row_digest"], values["row_version"] = (
+            old.id,
+            old.digest,
+            old.version,
+        )
+        return self._execute(connection, statement, values).rowcount == 1
 
     def delete(self, connection: Connection, row: Row) -> None:
         """Delete a row, whatever became of it; an id that was given out again is spared."""
@@ -238,27 +242,34 @@ class SessionRows:
 
     def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
         """Add columns to a statement; equal sets of them make equal texts, which are cached."""
-        values = {
+        if not fields:
+            return statement
+        values: Values = {
             self._columns[name]: null() if value is None else bindparam(f"field_{name}")
             for name, value in fields.items()
         }
-        return statement.values(values) if values else statement
+        return statement.values(values)
 
     def _new(self, row: Row, expires: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-        values = {f"field_{name}": value for name, value in fields.items() if value is not None}
-        return values | {
+        values = {
             "new_accessed": row.accessed,
             "new_lifetime": row.lifetime,
             "new_expires": expires,
             "new_version": row.version,
             "new_data": self.bound(row.data),
         }
+        for name, value in fields.items():
+            if value is not None:
+                values[f"field_{name}"] = value
+        return values
 
     def _execute(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any]
     ) -> CursorResult[Any]:
-        with explaining(self.table):
+        try:
             return connection.execute(statement, values)
+        except StatementError as error:
+            explain(error, self.table)
 
 
 def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from pyramid_sqlsession.converters import (
     text,
 )
 from pyramid_sqlsession.exceptions import SettingsError
+from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.extra_columns import ADDITIONAL_FIELDS
 from pyramid_sqlsession.model import is_required
 from pyramid_sqlsession.serializers import JSONSerializer, Serializer
@@ -74,6 +76,11 @@ class SessionSettings:
     cookie_samesite: str | None  # None = no such attribute
     cookie_max_age: int | None  # None = as long as the browser runs
     set_on_exception: bool
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How long sessions live."""
+        return Limits(self.expiration, self.absolute_expiration)
 
 
 class Setting(NamedTuple):

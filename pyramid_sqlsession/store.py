@@ -48,9 +48,7 @@ class SessionStore:
         self._given = dbsession
         self._model = factory.model
         self._serializer = factory.settings.serializer
-        self._limits = expiry.Limits(
-            factory.settings.expiration, factory.settings.absolute_expiration
-        )
+        self._limits = factory.settings.limits
         self._fields = Fields(factory.model)
 
     def get(self, id: int, *, include_expired: bool = False) -> Any:  # noqa: A002 - its name
