@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -104,6 +105,9 @@ class OwnDatabase:
         url = make_url(options["url"])
         self.is_one_connection = _is_in_memory(url)
         self.engine = _engine(options, IN_MEMORY if self.is_one_connection else {})
+        # Nobody else can close its connections when the application is gone, as in tests; at the
+        # exit they may be those of the process that this one was forked from.
+        weakref.finalize(self, self.engine.dispose).atexit = False
 
     def dbsession(self, request: Request) -> Session:
         """Return a new one, joined to the transaction of `request.tm`.
