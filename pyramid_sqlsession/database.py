@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -131,6 +132,9 @@ class OwnDatabase:
         url = make_url(options["url"])
         self._is_one_connection = _is_in_memory(url)  # which requests take turns to use
         self.engine = _engine(options, IN_MEMORY if self._is_one_connection else {})
+        # Nobody else can close its connections when the application is gone, as in tests; at the
+        # exit they may be those of the process that this one was forked from.
+        weakref.finalize(self, self.engine.dispose).atexit = False
 
     def dbsession(self, request: Request) -> Session:  # noqa: ARG002 - as Database has it
         """Raise `SQLSessionError`: nobody would commit it."""

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 import transaction
 
-from tests.harness import App, Clock, Database, MakeApp, available_databases, build_app, pools
+from tests.harness import (
+    App,
+    Clock,
+    Database,
+    MakeApp,
+    available_databases,
+    build_app,
+    pools,
+    pruners,
+)
 from tests.harness.costs import costs
 from tests.harness.databases import empty, sqlite, throw_away_database
 from tests.harness.marks import EXPLICIT
@@ -34,10 +43,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = chosen
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Nothing prunes any more when the engines are disposed of: it would connect again."""
+    pruners.end()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what requests were seen to cost."""
     for line in costs.report():
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """A connection that nobody closes is a warning when it is collected, in whatever test."""
+    pools.forget()
+    yield
+    left = pools.still_open()
+    for connection in left:
+        connection.close()
+    assert left == [], "the test left connections open"
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +84,6 @@ def database_name(request: pytest.FixtureRequest) -> str:
 def database(database_name: str, servers: dict[str, Database], tmp_path: Path) -> Database:
     """A database that holds nothing but the application's own empty table."""
     found = sqlite(tmp_path) if database_name == "sqlite" else servers[database_name]
-    pools.forget()
     empty(found)
     Base.metadata.create_all(found.probe())
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import transaction
+from pyramid.config import Configurator
 from sqlalchemy import Engine, QueuePool, inspect
 from sqlalchemy.exc import IntegrityError
 from webtest import TestApp
@@ -23,6 +25,7 @@ from tests.harness import (
     checked_out,
     only_on_sqlite,
     over_both_managers,
+    pools,
 )
 from tests.harness.failures import RefusedCommit, RefusingData
 from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
@@ -367,3 +370,15 @@ def test_in_memory_a_slow_view_keeps_nobody_from_reading(make: Make) -> None:
     app.get("/write?y=2")
     assert app.get("/").json == {}
     assert app.get("/read").json == {"x": 1, "y": "2"}
+
+
+def test_an_engine_of_our_own_ends_with_its_application() -> None:
+    """Nobody else can close its connections, and the tests of an application make many of them."""
+    config = Configurator(settings={URL: "sqlite://", "sqlsession.create_table": "true"})
+    config.include("pyramid_tm")
+    config.include("pyramid_sqlsession")
+    app = config.make_wsgi_app()
+    assert len(pools.still_open()) == 1
+    del app, config
+    gc.collect()
+    assert pools.still_open() == []

@@ -7,10 +7,8 @@ import logging
 import random
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread, current_thread
-from threading import enumerate as all_threads
 from typing import Any
 
 import pytest
@@ -25,36 +23,18 @@ from pyramid_sqlsession.events import SessionsPruned
 from pyramid_sqlsession.pruner import Pruner
 from tests.harness import Clock, Database, MakeApp, available_databases
 from tests.harness.databases import execute_on_server
+from tests.harness.pruners import running
 from tests.harness.sessions import model_of, write_rows
 from tests.servers import PATIENCE, answer, free_port, served, wait_until
 from tests.test_prune_sessions import fill, left
 
-NAME = "pyramid_sqlsession-pruner"
 EVERY_HOUR = {"sqlsession.prune_interval": "1h"}
-
-
-def running() -> list[Thread]:
-    """The threads that prune in this process."""
-    return [thread for thread in all_threads() if thread.name == NAME]
 
 
 @pytest.fixture
 def database_name() -> str:
     """What matters here is the thread."""
     return "sqlite"
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    """Nothing runs before a test, nor after it."""
-    gc.collect()
-    for thread in running():
-        thread.join(PATIENCE)
-    assert running() == []
-    yield
-    for thread in running():
-        thread.enough.set()  # type: ignore[attr-defined]  # ours has it
-        thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -174,7 +154,7 @@ def test_it_prunes_again_and_again(
     assert thrice.wait(PATIENCE)
     get_pruner(app.registry).stop()
     assert [deleted for deleted, _ in heard[:3]] == [2, 0, 0]
-    assert {thread.name for _, thread in heard} == {NAME}
+    assert {thread.name for _, thread in heard} == {"pyramid_sqlsession-pruner"}
     assert intervals[0] == (0.9, 1.1)
     assert app.rows() == []
 

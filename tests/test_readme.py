@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -40,10 +40,8 @@ from sqlalchemy import (
     Integer,
     String,
     engine_from_config,
-    event,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
-from sqlalchemy.pool import Pool
 
 import pyramid_sqlsession
 from pyramid_sqlsession import (
@@ -58,6 +56,7 @@ from pyramid_sqlsession import (
     session_factory_from_settings,
 )
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
+from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
 
@@ -160,7 +159,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if block.name:
             write(tmp_path / block.name, block.code)
     modules = set(sys.modules)
-    with closed_connections():
+    with connecting_engines():
         yield tmp_path
     for module in set(sys.modules) - modules:
         if is_within(tmp_path, sys.modules[module]):
@@ -169,21 +168,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def is_within(folder: Path, module: Any) -> bool:
     return str(getattr(module, "__file__", None)).startswith(str(folder))
-
-
-@contextmanager
-def closed_connections() -> Iterator[None]:
-    """Close what nobody else can: an engine of the add-on's own lives as long as its process."""
-    opened: list[Any] = []
-
-    def note(connection: Any, _record: Any) -> None:
-        opened.append(connection)
-
-    event.listen(Pool, "connect", note)
-    yield
-    event.remove(Pool, "connect", note)
-    for connection in opened:
-        connection.close()
 
 
 def write(path: Path, text: str) -> None:

@@ -55,9 +55,13 @@ What an `App` can do:
 `set_cookies(r)`   the Set-Cookie headers of the session cookie, parsed
 `registry`, `wsgi` for `pyramid.scripting.prepare` and the like
 
-`checked_out()` counts the connections that are out of any pool. The fixture `clock` replaces the
-one clock of the package: `clock()` tells the time, `clock.advance(seconds)` moves it. The fixture
-`manager` tells the kind of transaction manager, `database` the database.
+`checked_out()` counts the connections that are out of any pool. At the end of every test whatever
+prunes in the background is ended, and no connection may be open any more but those of the probes:
+dispose of an engine that no fixture makes, or use `tests.engines`.
+
+The fixture `clock` replaces the one clock of the package: `clock()` tells the time,
+`clock.advance(seconds)` moves it. The fixture `manager` tells the kind of transaction manager,
+`database` the database.
 """
 
 from tests.harness.application import App, Browser, MakeApp, build_app
