@@ -10,14 +10,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession import expiry
-from pyramid_sqlsession.database import Bind, Database, reading_aside, short_transaction
+from pyramid_sqlsession.database import Bind, Database, for_one_statement, short_transaction
 from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.extra_fields import FieldValues
 from pyramid_sqlsession.joining import Joined
 from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.refusals import (
     explain,
-    explaining,
     found_broken,
     may_pass,
     was_rolled_back,
@@ -67,8 +66,14 @@ class Access:
         return self._read_aside(self._database.bind(self._request), read)
 
     def _read_aside(self, bind: Bind, read: Callable[[Connection], Result]) -> Result:
-        with explaining(self._rows.table), reading_aside(bind) as connection:
-            return read(connection)
+        try:
+            if isinstance(bind, Connection):
+                with short_transaction(bind) as connection:
+                    return read(connection)
+            with bind.connect() as connection:
+                return read(for_one_statement(connection))
+        except StatementError as error:
+            explain(error, self._rows.table)
 
     def can_save(self, transaction: Any) -> bool:
         """Whether the transaction, None for none, takes our writes and commits them."""

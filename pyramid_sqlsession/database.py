@@ -202,19 +202,8 @@ def short_transaction(bind: Bind) -> Iterator[Connection]:
             yield bind
 
 
-@contextmanager
-def reading_aside(bind: Bind) -> Iterator[Connection]:
-    """Lend a connection to read what is committed."""
-    if isinstance(bind, Engine):
-        with bind.connect() as connection:
-            yield _without_transaction(connection)
-    else:
-        with short_transaction(bind) as connection:
-            yield connection
-
-
-def _without_transaction(connection: Connection) -> Connection:
-    """Have no BEGIN and ROLLBACK sent around a single statement, where that is saved by it.
+def for_one_statement(connection: Connection) -> Connection:
+    """Have no BEGIN and ROLLBACK sent around what is read, where that is saved by it.
 
     An application may do something to each transaction that is begun.
     """
