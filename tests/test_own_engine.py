@@ -169,6 +169,87 @@ def test_no_connection_of_it_stays_out(make: Make) -> None:
         assert checked_out() == 0, path
 
 
+# In the transaction
+
+
+def take_part(request: Any) -> dict[str, int]:
+    """Look at the session, and say what the request holds on account of that."""
+    dict(request.session)
+    return {"taken": checked_out(), "joined": len(request.tm.get()._resources)}
+
+
+@over_both_managers
+def test_a_page_that_only_reads_its_session_takes_part_in_no_transaction(make: Make) -> None:
+    """The connection that was read with is back in the pool before the view goes on."""
+    app = make(views={"/": take_part})
+    app.get("/write?x=1")
+    assert app.get("/").json == {"taken": 0, "joined": 0}
+
+
+@over_both_managers
+def test_a_form_is_read_with_the_connection_that_will_save_it(make: Make) -> None:
+    """It joins the transaction at once."""
+    app = make(views={"/": take_part})
+    app.get("/write?x=1")
+    assert app.post("/").json == {"taken": 1, "joined": 1}
+
+
+def revoke_and_think_better_of_it(request: Any) -> list[int]:
+    store = request.session_store
+    counts = [store.count()]
+    savepoint = request.tm.savepoint()
+    for _ in range(2):
+        store.clear()
+        counts.append(store.count())
+        savepoint.rollback()
+        counts.append(store.count())
+    return counts
+
+
+def test_a_savepoint_takes_back_what_was_written_after_it(make: Make) -> None:
+    """As often as it is rolled back to; SQLite's driver has none, and the transaction says so."""
+    app = make(views={"/": revoke_and_think_better_of_it})
+    app.get("/write?x=1")
+    if app.session_probe.dialect.name == "sqlite":
+        with pytest.raises(TypeError, match="Savepoints unsupported"):
+            app.get("/")
+    else:
+        assert app.get("/").json == [1, 0, 1, 0, 1]
+    assert len(app.rows()) == 1
+
+
+@pytest.mark.parametrize("savepoint", [False, True])
+def test_a_row_that_was_changed_as_an_object_is_saved(make: Make, savepoint: bool) -> None:
+    """It is one of the store's, and its mapped class may have columns of the application."""
+
+    def change(request: Any) -> None:
+        (row,) = request.session_store.find()
+        row.version += 5
+        if savepoint:
+            request.tm.savepoint(optimistic=True)
+
+    app = make(views={"/": change})
+    app.get("/write?x=1")
+    app.get("/")
+    assert [row.version for row in app.rows()] == [6]
+
+
+@over_both_managers
+def test_what_was_rolled_back_to_before_it_took_part_is_saved_aside(make: Make) -> None:
+    """The transaction has put its connection out; the response is not spoilt by that."""
+
+    def view(request: Any) -> None:
+        savepoint = request.tm.savepoint(optimistic=True)
+        request.session_store.count()
+        savepoint.rollback()
+        request.session["x"] = request.session.get("x", 0) + 1
+
+    app = make(views={"/": view}, dbsession=False)
+    app.get("/")
+    app.get("/")
+    assert [row.data for row in app.rows()] == [{"x": 2}]
+
+
 # A separate database
 
 

@@ -1,0 +1,163 @@
+"""A page that only reads its session begins no transaction, unless it would miss something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import zope.sqlalchemy
+from sqlalchemy import Engine, NullPool, create_engine, event, text
+from sqlalchemy.orm import Session
+
+from tests.harness import (
+    App,
+    MakeApp,
+    available_databases,
+    checked_out,
+    only_on_sqlite,
+    over_both_managers,
+)
+
+only_on_postgresql = pytest.mark.parametrize(
+    "database_name", [name for name in available_databases() if name == "postgresql"]
+)
+
+
+def read(request: Any) -> dict[str, Any]:
+    """Say what the session holds, and what the request holds on account of that."""
+    found = dict(request.session)
+    return {
+        "session": found,
+        "is_in_transaction": request.dbsession.in_transaction(),
+        "taken": checked_out(),
+        "joined": len(request.tm.get()._resources),
+    }
+
+
+def read_with(make_app: MakeApp, method: str = "get", **options: Any) -> dict[str, Any]:
+    """Read the session of a visitor who has one."""
+    app = make_app(views={"/": read}, **options)
+    app.get("/write?x=1")
+    found: dict[str, Any] = getattr(app, method)("/").json
+    assert found.pop("session") == {"x": "1"}
+    return found
+
+
+OVERWRITE = text("""UPDATE sessions SET data = '{"x"\\:"2"}'""")
+NOTHING = {"is_in_transaction": False, "taken": 0, "joined": 0}
+
+
+@over_both_managers
+def test_a_page_that_only_reads_its_session_begins_no_transaction(make_app: MakeApp) -> None:
+    """The connection that was read with is back in the pool before the view goes on."""
+    assert read_with(make_app) == NOTHING
+
+
+def test_a_form_is_read_in_the_transaction_that_will_save_it(make_app: MakeApp) -> None:
+    """There will be one anyway, and a second connection would cost more."""
+    assert read_with(make_app, "post") == {"is_in_transaction": True, "taken": 1, "joined": 1}
+
+
+# What would be missed
+
+
+def test_what_the_request_has_written_before_is_read(make_app: MakeApp) -> None:
+    """It is in the transaction of the dbsession, and nowhere else yet."""
+
+    def overwrite_and_read(request: Any) -> Any:
+        request.dbsession.execute(text('UPDATE sessions SET data = \'{"x": "2"}\''))
+        return dict(request.session)
+
+    app = make_app(views={"/": overwrite_and_read})
+    app.get("/write?x=1")
+    assert app.get("/").json == {"x": "2"}
+
+
+@pytest.mark.parametrize("moment", ["after_begin", "after_transaction_create"])
+def test_what_the_application_does_to_each_transaction_is_done_before_the_session_is_read(
+    make_app: MakeApp, moment: str
+) -> None:
+    """It may choose the tenant whose rows are to be seen."""
+
+    def choose_tenant(config: Any) -> None:
+        def dbsession_of_tenant(request: Any) -> Any:
+            dbsession = request.dbsession
+            event.listen(dbsession, moment, lambda *_: None)
+            return dbsession
+
+        config.add_request_method(dbsession_of_tenant, name="tenant", reify=True)
+
+    found = read_with(
+        make_app, includes=[choose_tenant], settings={"sqlsession.dbsession": "tenant"}
+    )
+    assert found["is_in_transaction"]
+
+
+def test_a_dbsession_on_a_connection_reads_what_was_written_to_that(make_app: MakeApp) -> None:
+    """A test may keep everything in one transaction, which it rolls back."""
+    app = make_app(views={"/": read})
+    app.get("/write?x=1")
+    with app.engine.connect() as connection:
+        connection.execute(OVERWRITE)
+        with Session(connection) as dbsession:
+            response = app.get("/", extra_environ={"app.dbsession": dbsession})
+    assert response.json["session"] == {"x": "2"}
+
+
+@only_on_sqlite
+def test_a_pool_that_keeps_no_connection_is_not_asked_for_a_second_one(make_app: MakeApp) -> None:
+    """To open one takes longer than to begin a transaction."""
+
+    def unpooled(request: Any) -> Session:
+        engine = create_engine(request.dbsession.get_bind().url, poolclass=NullPool)
+        dbsession = Session(engine)
+        zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)
+        return dbsession
+
+    app = make_app(
+        views={"/": lambda request: request.session and request.unpooled.in_transaction()},
+        configure=lambda config: config.add_request_method(unpooled, reify=True),
+        settings={"sqlsession.dbsession": "unpooled"},
+    )
+    app.get("/write?x=1")
+    assert app.get("/").json is True
+
+
+# How it is read
+
+
+@contextmanager
+def noting_autocommit(engine: Engine) -> Iterator[list[bool]]:
+    """Note for each statement whether its connection commits by itself."""
+    seen: list[bool] = []
+
+    def note(connection: Any, *_rest: Any) -> None:
+        seen.append(connection.connection.dbapi_connection.autocommit)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def ways_to_read(app: App) -> list[bool]:
+    """Tell how a session is read aside, and how it is then written."""
+    app.get("/write?x=1")
+    with noting_autocommit(app.engine) as seen:
+        app.get("/write?x=2")
+    return seen
+
+
+@only_on_postgresql
+def test_a_single_select_is_not_put_between_begin_and_rollback(make_app: MakeApp) -> None:
+    """That would be two more messages to the server; the connection is lent again as it was."""
+    assert ways_to_read(make_app()) == [True, False]
+
+
+@only_on_postgresql
+def test_what_the_application_does_when_its_engine_begins_is_done(make_app: MakeApp) -> None:
+    """Its `SET LOCAL` would say nothing outside a transaction."""
+    app = make_app()
+    event.listen(app.engine, "begin", lambda connection: None)
+    assert ways_to_read(app) == [False, False]
