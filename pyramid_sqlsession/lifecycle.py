@@ -251,7 +251,7 @@ class Lifecycle:
     def _tell_browser(self) -> None:
         vary_by_cookie(self.response)
         cookie = cookie_for(self.record, self.cookie)
-        if cookie != FORGET and self.watch.is_silenced():
+        if cookie not in (None, FORGET) and self.watch.is_silenced():
             cookie = None
         if cookie != self.told:
             self.cookie.tell(self.request, self.response, cookie)

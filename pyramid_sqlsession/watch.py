@@ -124,7 +124,7 @@ class Watch:
 
     def is_silenced(self) -> bool:
         """Whether the browser is told nothing new: `set_on_exception` is off, and there is one."""
-        return exception_of(self.request) is not None and not self.settings.set_on_exception
+        return not self.settings.set_on_exception and exception_of(self.request) is not None
 
     def afterCompletion(self, transaction: Any) -> None:  # noqa: N802 - ISynchronizer
         """Learn what became of the writes, and go back after a rollback."""
