@@ -48,12 +48,15 @@ class Access:
         """Raise `SQLSessionError` when the request leads to no database."""
         self._database.bind(self._request)
 
-    def query(self, read: Callable[[Connection], Result]) -> Result:
-        """Read on a connection that sees what this request has written, if there is one."""
+    def query(self, read: Callable[[Connection], Result], *, is_locking: bool = False) -> Result:
+        """Read on a connection that sees what this request has written, if there is one.
+
+        What is locked stays so until the request's transaction is over.
+        """
         transaction = live_transaction(self._request)
         if transaction is None:
             return self._read_aside(self._database.bind(self._request), read)
-        way = self._database.for_reading(self._request, transaction)
+        way = self._way_to_read(transaction, is_locking=is_locking)
         if isinstance(way, Engine | Connection):
             return self._read_aside(way, read)
         try:
@@ -64,6 +67,11 @@ class Access:
             if not found_broken(error):
                 raise
         return self._read_aside(self._database.bind(self._request), read)
+
+    def _way_to_read(self, transaction: Any, *, is_locking: bool) -> Joined | Bind:
+        if is_locking and self.can_save(transaction):
+            return self._join()
+        return self._database.for_reading(self._request, transaction)
 
     def _read_aside(self, bind: Bind, read: Callable[[Connection], Result]) -> Result:
         try:

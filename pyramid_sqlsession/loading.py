@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pyramid.request import Request
 from sqlalchemy import Connection
@@ -16,13 +16,22 @@ from pyramid_sqlsession.rows import Row, SessionRows, decode
 from pyramid_sqlsession.session_id import digest
 from pyramid_sqlsession.settings import SessionSettings
 from pyramid_sqlsession.states import Stored
+from pyramid_sqlsession.transactions import is_repeated
 
 log = logging.getLogger(__name__)
 
 SUPERSEDED_FOR = 60  # seconds during which the id before a rotation is excused
 
 Found = TypeVar("Found")
-Query = Callable[[Callable[[Connection], Found]], Found]
+
+
+class Query(Protocol):
+    """Lends a connection to what reads with it."""
+
+    def __call__(
+        self, read: Callable[[Connection], Found], *, is_locking: bool = False
+    ) -> Found:
+        """Return what `read` returns; what it locks is to stay locked."""
 
 
 class Loader:
@@ -36,12 +45,12 @@ class Loader:
         self._cookie = cookie
         self._limits = settings.limits
 
-    def load(self, request: Request, query: Query[Any]) -> Record:
+    def load(self, request: Request, query: Query) -> Record:
         """Return the record that the cookie opens, else a new one; `query` lends a connection."""
         ids = {digest(session_id): session_id for session_id in self._cookie.read(request)}
         if not ids:
             return self._record()
-        rows: list[Row] = query(lambda connection: self._rows.load(connection, list(ids)))
+        rows = self._find(list(ids), query, is_locking=self._must_pass(request))
         alive = [row for row in rows if self._is_alive(row)]
         if len(alive) == 1:
             return self._opened(alive[0], ids[alive[0].digest])
@@ -50,11 +59,21 @@ class Loader:
             return self._record()
         return self._unknown(request, list(ids), query)
 
+    def _must_pass(self, request: Request) -> bool:
+        """Whether somebody else was faster before: then nobody shall be this time."""
+        return self._settings.on_conflict == "retry" and is_repeated(request)
+
+    def _find(self, digests: Sequence[bytes], query: Query, *, is_locking: bool) -> list[Row]:
+        return query(
+            lambda connection: self._rows.load(connection, digests, is_locking=is_locking),
+            is_locking=is_locking,
+        )
+
     def _opened(self, row: Row, session_id: str) -> Record:
         data = decode(self._settings.serializer, row)
         return self._record() if data is None else self._record(Stored(row, session_id), data)
 
-    def _unknown(self, request: Request, digests: Sequence[bytes], query: Query[Any]) -> Record:
+    def _unknown(self, request: Request, digests: Sequence[bytes], query: Query) -> Record:
         """Tell an id that was replaced a moment ago, which is excused, from any other."""
         found = query(lambda connection: self._rows.superseded(connection, digests))
         record = self._record()

@@ -155,12 +155,17 @@ class SessionRows:
             raise
         return True
 
-    def load(self, connection: Connection, digests: Sequence[bytes]) -> list[Row]:
-        """Return the rows of these digests, expired ones too."""
-        if len(digests) == 1:  # a list takes longer to expand than the row to find
-            found = self._execute(connection, self._load, {"digest": digests[0]})
-        else:
-            found = self._execute(connection, self._load_some, {"digests": digests})
+    def load(
+        self, connection: Connection, digests: Sequence[bytes], *, is_locking: bool = False
+    ) -> list[Row]:
+        """Return the rows of these digests, expired ones too; locked where the database can."""
+        # A list takes longer to expand than the row to find.
+        is_single = len(digests) == 1
+        statement = self._load if is_single else self._load_some
+        values = {"digest": digests[0]} if is_single else {"digests": digests}
+        if is_locking:
+            statement = statement.with_for_update()
+        found = self._execute(connection, statement, values)
         return [self._row(values) for values in found.all()]
 
     def superseded(

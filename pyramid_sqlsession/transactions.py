@@ -32,6 +32,7 @@ __all__ = [
     "is_error_retryable",
     "is_last_attempt",
     "is_live",
+    "is_repeated",
     "kept_with",
     "live_transaction",
     "mark_error_retryable",
@@ -51,6 +52,11 @@ def is_live(transaction: Any) -> bool:
 def is_announced(request: Request) -> bool:
     """Whether somebody has announced that they will end the request's transaction."""
     return any(key in request.environ for key in ANNOUNCED)
+
+
+def is_repeated(request: Request) -> bool:
+    """Whether pyramid_retry has tried the request before."""
+    return bool(request.environ.get("retry.attempt"))
 
 
 def live_transaction(request: Request) -> Any:

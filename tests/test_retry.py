@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,7 +15,16 @@ from transaction.interfaces import TransientError
 
 from pyramid_sqlsession import SessionConflict
 from pyramid_sqlsession.events import SessionCreated, SessionEnded
-from tests.harness import App, Database, MakeApp, Note, available_databases, over_both_managers
+from tests.engines import connecting_engines
+from tests.harness import (
+    App,
+    Database,
+    MakeApp,
+    Note,
+    available_databases,
+    only_on_sqlite,
+    over_both_managers,
+)
 from tests.harness.failures import RefusingData
 
 View = Callable[..., Any]
@@ -482,31 +492,65 @@ def test_a_conflict_in_the_last_attempt_that_nobody_handles_propagates(make_app:
     assert data_of_rows(app) == [{"x": "1", "parallel": "1"}]
 
 
-@over_both_managers
-def test_every_attempt_that_finds_a_conflict_is_repeated_until_there_is_none(
-    make_app: MakeApp, exception_views: dict[type[Exception], View]
-) -> None:
-    """Three times overtaken, the fourth attempt counts; a counter adds up."""
+def counting_app(make_app: MakeApp, attempts: int, overtaken: int, **options: Any) -> App:
+    """An application with a counter, to which others add ten in so many attempts."""
 
     def view(request: Any) -> None:
         count = int(request.session["x"])
-        if attempt_of(request) < 3:
+        if attempt_of(request) < overtaken:
             app.execute(
                 "UPDATE sessions SET version = version + 1, data = :data",
                 data=f'{{"x":{count + 10}}}',
             )
         request.session["x"] = count + 1
 
-    app = retrying_app(
-        make_app,
-        view,
-        attempts=4,
-        exception_views=exception_views,
-        settings={"sqlsession.on_conflict": "retry"},
-    )
+    settings = {"sqlsession.on_conflict": "retry"}
+    app = retrying_app(make_app, view, attempts=attempts, settings=settings, **options)
     app.get("/write?x=1")
+    return app
+
+
+@over_both_managers
+def test_a_counter_adds_up_though_the_first_attempt_finds_a_conflict(
+    make_app: MakeApp, exception_views: dict[type[Exception], View]
+) -> None:
+    """The second begins with what the other has counted."""
+    app = counting_app(make_app, 2, 1, exception_views=exception_views)
+    app.get("/")
+    assert data_of_rows(app) == [{"x": 12}]
+
+
+@only_on_sqlite
+@over_both_managers
+def test_every_attempt_that_finds_a_conflict_is_repeated_until_there_is_none(
+    make_app: MakeApp, exception_views: dict[type[Exception], View]
+) -> None:
+    """SQLite locks no row: three times overtaken, the fourth attempt counts."""
+    app = counting_app(make_app, 4, 3, exception_views=exception_views)
     app.get("/")
     assert data_of_rows(app) == [{"x": 32}]
+
+
+@pytest.mark.parametrize(
+    "database_name", [name for name in available_databases() if name != "sqlite"]
+)
+@pytest.mark.parametrize("own_engine", [False, True])
+def test_nobody_is_overtaken_twice(make_app: MakeApp, own_engine: bool) -> None:
+    """The second attempt locks what it reads, so that six at once need no third."""
+    app = counting_app(make_app, 2, 0, own_engine=own_engine)
+
+    def add_five(_number: int) -> None:
+        browser = app.another_browser()
+        browser.plant(str(app.browser.cookie))
+        for _ in range(5):
+            browser.get("/")
+
+    with ExitStack() as stack:
+        if own_engine:
+            stack.enter_context(connecting_engines())
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(add_five, range(6)))
+    assert data_of_rows(app) == [{"x": 31}]
 
 
 @over_both_managers
