@@ -15,12 +15,12 @@ from transaction.interfaces import TransientError
 from pyramid_sqlsession import SessionConflict
 from pyramid_sqlsession.events import SessionCreated, SessionEnded
 from tests.harness import App, Database, MakeApp, Note, available_databases, over_both_managers
+from tests.harness.endings import KNOWN, visit
 from tests.harness.failures import RefusingData
 
 View = Callable[..., Any]
 
 VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-KNOWN = {"x": "1"}
 
 with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
 on_every_on_abort = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
@@ -31,12 +31,6 @@ only_on_postgresql = pytest.mark.parametrize(
 
 class Passing(TransientError):  # type: ignore[misc]  # an untyped package has it
     """Would not be raised by another attempt."""
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
 
 
 def catch_all(error: Any, request: Any) -> Response:
@@ -55,13 +49,6 @@ def retrying_app(make_app: MakeApp, view: View, attempts: int = 2, **options: An
     """An application that repeats a request, with `view` at `/`."""
     settings = {"retry.attempts": str(attempts), **options.pop("settings", {})}
     return make_app(views={"/": view}, settings=settings, includes=["pyramid_retry"], **options)
-
-
-def visit(app: App, known: bool) -> Any:
-    """What the browser gets at `/`, whatever the status."""
-    if known:
-        app.get("/write?x=1")
-    return app.get("/", status="*")
 
 
 def attempt_of(request: Any) -> int:
