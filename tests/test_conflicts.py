@@ -9,12 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from pyramid_sqlsession import SessionConflict
-from tests.harness import App, Browser, Clock, MakeApp, Note, available_databases
+from tests.harness import App, Browser, Clock, MakeApp, Note
 from tests.harness.endings import Handled, and_raise_a_handled_error
 from tests.harness.locks import IMPATIENT
+from tests.harness.marks import only_on_servers
 
-SERVERS = [name for name in available_databases() if name != "sqlite"]
-only_on_servers = pytest.mark.parametrize("database_name", SERVERS)
 Act = Callable[[Any], Any]
 
 

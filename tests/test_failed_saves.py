@@ -14,13 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from pyramid_sqlsession import JSONSerializer, SQLSessionError, UnstorableValueError
 from tests.harness import App, Database, MakeApp, Note, only_on_sqlite, over_both_managers
 from tests.harness.endings import KNOWN, and_raise
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
 View = Callable[..., Any]
-
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-on_every_on_abort = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
 
 
 def already(known: bool) -> list[dict[str, Any]]:

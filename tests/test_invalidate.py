@@ -19,8 +19,8 @@ from tests.harness.endings import (
     and_raise_a_redirect,
     answer,
 )
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
-ON_ABORT = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
 UNKNOWN = "A" * 43
 
 
@@ -162,13 +162,12 @@ ABORTS = pytest.mark.parametrize(
         and_ask_for_a_veto,
     ],
 )
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
 
 
 @over_both_managers
-@ON_ABORT
+@on_every_on_abort
 @ABORTS
-@pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
+@with_and_without_veto
 def test_a_logout_sticks_though_the_transaction_is_rolled_back(
     make_app: MakeApp, on_abort: str, abort: Callable[[Any], Any], veto: dict[str, str]
 ) -> None:
@@ -210,7 +209,7 @@ def test_what_was_written_after_a_logout_is_kept_where_everything_is(make_app: M
 
 
 @over_both_managers
-@ON_ABORT
+@on_every_on_abort
 def test_a_logout_in_an_exception_view_sticks(make_app: MakeApp, on_abort: str) -> None:
     """Also where the exception view's changes are rolled back otherwise."""
 

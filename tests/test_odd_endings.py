@@ -16,21 +16,16 @@ from tests.harness import (
     App,
     MakeApp,
     Note,
-    available_databases,
     over_both_managers,
 )
 from tests.harness.endings import KNOWN, Handled, visit
 from tests.harness.failures import RefusedCommit, refuse
+from tests.harness.marks import VETO, only_on_postgresql, with_and_without_veto
 
 View = Callable[..., Any]
 
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
 
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
 handled_or_not = pytest.mark.parametrize("handled", [True, False], ids=["handled", "unhandled"])
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 def sorry(error: Any, request: Any) -> str:

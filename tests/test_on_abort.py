@@ -23,14 +23,9 @@ from tests.harness.endings import (
     visit,
 )
 from tests.harness.failures import RefusedCommit, RefusingData
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
 View = Callable[..., Any]
-
-ON_ABORT = ["exception-view", "discard", "keep"]
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-
-on_every_on_abort = pytest.mark.parametrize("on_abort", ON_ABORT)
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
 
 
 def assert_session(app: App, response: Any, known: bool, **data: Any) -> None:

@@ -21,7 +21,6 @@ from tests.harness import (
     App,
     MakeApp,
     Note,
-    available_databases,
     checked_out,
     only_on_sqlite,
     over_both_managers,
@@ -36,15 +35,12 @@ from tests.harness.endings import (
     answer,
 )
 from tests.harness.failures import RefusedCommit, RefusingData
+from tests.harness.marks import only_on_postgresql
 from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
 
 Make = Callable[..., App]
 URL = "sqlsession.sqlalchemy.url"
 POOL_TIMEOUT = "sqlsession.sqlalchemy.pool_timeout"
-
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 @pytest.fixture

@@ -14,19 +14,12 @@ from transaction.interfaces import TransientError
 
 from pyramid_sqlsession import SessionConflict
 from pyramid_sqlsession.events import SessionCreated, SessionEnded
-from tests.harness import App, Database, MakeApp, Note, available_databases, over_both_managers
+from tests.harness import App, Database, MakeApp, Note, over_both_managers
 from tests.harness.endings import KNOWN, visit
 from tests.harness.failures import RefusingData
+from tests.harness.marks import VETO, on_every_on_abort, only_on_postgresql, with_and_without_veto
 
 View = Callable[..., Any]
-
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-on_every_on_abort = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 class Passing(TransientError):  # type: ignore[misc]  # an untyped package has it

@@ -12,7 +12,7 @@ from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import IntegrityError
 
 from pyramid_sqlsession.events import SessionCreated, SessionEnded
-from tests.harness import App, MakeApp, Note, available_databases, over_both_managers
+from tests.harness import App, MakeApp, Note, over_both_managers
 from tests.harness.endings import (
     KNOWN,
     Handled,
@@ -24,23 +24,18 @@ from tests.harness.endings import (
     visit,
 )
 from tests.harness.failures import RefusedCommit, RefusingData, refuse
-from tests.harness.marks import THREAD_LOCAL
+from tests.harness.marks import (
+    VETO,
+    on_every_on_abort,
+    only_on_postgresql,
+    only_on_servers,
+    only_thread_local,
+    with_and_without_veto,
+)
 
 View = Callable[..., Any]
 
 TM = "pyramid_tm.tm_tween_factory"
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-ON_ABORT = ["exception-view", "discard", "keep"]
-
-on_every_on_abort = pytest.mark.parametrize("on_abort", ON_ABORT)
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-only_thread_local = pytest.mark.parametrize("manager", [THREAD_LOCAL])
-not_on_sqlite = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name != "sqlite"]
-)
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 def already(known: bool) -> dict[str, Any]:
@@ -684,7 +679,7 @@ def test_a_refusing_hook_that_is_handled_leaves_nothing_behind(
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_a_rolled_back_savepoint_leaves_the_session_alone(make_app: MakeApp, known: bool) -> None:
     """The session is no part of the database until the request ends: all changes are saved."""
 
@@ -702,7 +697,7 @@ def test_a_rolled_back_savepoint_leaves_the_session_alone(make_app: MakeApp, kno
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_a_session_first_touched_within_a_savepoint_is_saved_after_its_rollback(
     make_app: MakeApp, known: bool
 ) -> None:
@@ -719,7 +714,7 @@ def test_a_session_first_touched_within_a_savepoint_is_saved_after_its_rollback(
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_an_error_contained_by_a_savepoint_does_not_keep_the_session_from_being_saved(
     make_app: MakeApp, known: bool
 ) -> None:
