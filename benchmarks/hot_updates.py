@@ -1,6 +1,6 @@
 """Count how many touches PostgreSQL updates in place (HOT), with the table as we create it.
 
-Run with `SQLSESSION_POSTGRESQL_URL` set: `python benchmarks/hot_updates.py`. A thousand
+Run with `SQLSESSION_POSTGRESQL_URL` set: `python -m benchmarks.hot_updates`. A thousand
 visitors come over a quarter of a day, each for 100 minutes, and their sessions are touched
 whenever that is due, every ten minutes: ten thousand touches, in the statements that a request
 sends. Exits with 1 when fewer than 95 % of them are heap-only.

@@ -1,6 +1,6 @@
 """How long pruning takes, and how long it keeps others waiting.
 
-    python benchmarks/pruning.py [--rows N] [--share S] [--rst FILE] [DATABASE ...]
+    python -m benchmarks.pruning [--rows N] [--share S] [--rst FILE] [DATABASE ...]
 
 Each run fills a table of its own making, lets one writer touch and one reader load live sessions
 for a few seconds with nothing else running, and then while `prune_sessions`, a process of its own,
@@ -18,18 +18,17 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, text
 
+from benchmarks.load.databases import available, empty
+from benchmarks.load.report import table
 from pyramid_sqlsession.model import generate_model
 
-VARIABLES = {"postgresql": "SQLSESSION_POSTGRESQL_URL", "mariadb": "SQLSESSION_MARIADB_URL"}
 DAY = 24 * 60 * 60
 BASELINE = 5.0  # seconds
 EVERY = 1000  # the share of expired rows is in thousandths
@@ -87,6 +86,23 @@ class Figures:
     megabytes: float = 0.0
     lost: int = 0
 
+    def cells(self) -> dict[str, str]:
+        """Return the row of the table."""
+        return {
+            "Database": self.database,
+            "Rows": f"{self.rows:,}",
+            "Expired": f"{self.share:.0%}",
+            "Deleted": str(self.report["deleted"]),
+            "Batches": str(self.report["batches"]),
+            "Seconds": f"{self.report['seconds']:.1f}",
+            "Command s": f"{self.seconds:.1f}",
+            "Writer ms alone": f"{self.writer_alone:.0f}",
+            "Writer ms": f"{self.writer:.0f}",
+            "Reader ms": f"{self.reader:.0f}",
+            "MiB": f"{self.megabytes:.0f}",
+            "Lost": str(self.lost),
+        }
+
 
 class Neighbour(threading.Thread):
     """Does the same again and again, and notes how long that takes at the longest."""
@@ -115,32 +131,6 @@ class Neighbour(threading.Thread):
         self.join()
         if self.failure is not None:
             raise self.failure
-
-
-@contextmanager
-def throw_away(name: str) -> Iterator[str]:
-    """Make a database, and drop it in the end."""
-    if name == "sqlite":
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{folder}/sessions.sqlite"
-        return
-    url = make_url(os.environ[VARIABLES[name]])
-    own = url.set(database=f"pruning_{uuid.uuid4().hex[:8]}")
-    if name == "mariadb":
-        own = own.update_query_dict({"ssl_disabled": "true"})
-    server = create_engine(
-        url.set(database="postgres" if name == "postgresql" else None),
-        isolation_level="AUTOCOMMIT",
-    )
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {own.database}"))
-    try:
-        yield own.render_as_string(hide_password=False)
-    finally:
-        force = " WITH (FORCE)" if name == "postgresql" else ""
-        with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {own.database}{force}"))
-        server.dispose()
 
 
 def opened(url: str) -> Engine:
@@ -255,7 +245,7 @@ def prune(url: str, options: list[str]) -> tuple[dict[str, Any], float, float]:
 def measure(name: str, rows: int, share: float, options: list[str]) -> Figures:
     """Make one run on one database."""
     figures = Figures(name, rows, share)
-    with throw_away(name) as url:
+    with empty(name) as url:
         engine = opened(url)
         fill(engine, name, rows, share)
         settle(engine, name)
@@ -276,66 +266,25 @@ def measure(name: str, rows: int, share: float, options: list[str]) -> Figures:
     return figures
 
 
-HEADS = (
-    ("Database", 10),
-    ("Rows", 9),
-    ("Expired", 7),
-    ("Deleted", 7),
-    ("Batches", 7),
-    ("Seconds", 7),
-    ("Command s", 9),
-    ("Writer ms alone", 15),
-    ("Writer ms", 9),
-    ("Reader ms", 9),
-    ("MiB", 5),
-    ("Lost", 4),
-)
-
-
-def table(runs: list[Figures]) -> str:
-    """Return the figures as a table of reStructuredText."""
-    rule = "  ".join("=" * width for _, width in HEADS)
-    lines = [rule, "  ".join(head.ljust(width) for head, width in HEADS).rstrip(), rule]
-    for run in runs:
-        cells = (
-            run.database,
-            f"{run.rows:,}",
-            f"{run.share:.0%}",
-            str(run.report["deleted"]),
-            str(run.report["batches"]),
-            f"{run.report['seconds']:.1f}",
-            f"{run.seconds:.1f}",
-            f"{run.writer_alone:.0f}",
-            f"{run.writer:.0f}",
-            f"{run.reader:.0f}",
-            f"{run.megabytes:.0f}",
-            str(run.lost),
-        )
-        padded = (cell.ljust(width) for cell, (_, width) in zip(cells, HEADS, strict=True))
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join([*lines, rule, ""])
-
-
 def main() -> None:
     """Run what the command line asks for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("databases", nargs="*", default=["sqlite", "postgresql", "mariadb"])
+    parser.add_argument("databases", nargs="*", metavar="DATABASE", help="default: all there are")
     parser.add_argument("--rows", type=int, action="append", help="more than once for more runs")
     parser.add_argument("--share", type=float, action="append", help="of expired rows: 0.5")
     parser.add_argument("--rst", type=Path, help="write the table into this file too")
     parser.add_argument("--repeat", type=int, default=1)
     arguments, options = parser.parse_known_args()
     runs = []
-    for name in arguments.databases:
+    for name in arguments.databases or available():
         for rows in arguments.rows or [1_000_000]:
             for share in arguments.share or [0.5]:
                 for _ in range(arguments.repeat):
                     runs.append(measure(name, rows, share, options))
-                    sys.stdout.write(table(runs[-1:]))
-                    sys.stdout.flush()
-    sys.stdout.write(f"\n{table(runs)}")
+                    print(table(runs[-1:]), flush=True)
+    print(f"\n{table(runs)}")
     if arguments.rst:
-        arguments.rst.write_text(table(runs), "utf-8")
+        arguments.rst.write_text(f"{table(runs)}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -28,9 +28,7 @@ Found = TypeVar("Found")
 class Query(Protocol):
     """Lends a connection to what reads with it."""
 
-    def __call__(
-        self, read: Callable[[Connection], Found], *, is_locking: bool = False
-    ) -> Found:
+    def __call__(self, read: Callable[[Connection], Found], *, is_locking: bool = False) -> Found:
         """Return what `read` returns; what it locks is to stay locked."""
 
 

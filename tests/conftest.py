@@ -89,6 +89,12 @@ def database(database_name: str, servers: dict[str, Database], tmp_path: Path) -
     return found
 
 
+@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
+def known(request: pytest.FixtureRequest) -> bool:
+    """Whether the visitor has a session already."""
+    return bool(request.param)
+
+
 @pytest.fixture
 def manager() -> str:
     """The kind of transaction manager; `over_both_managers` runs a test with both."""

@@ -10,13 +10,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from pyramid_sqlsession import SessionConflict
-from tests.harness import App, MakeApp, available_databases, only_on_sqlite, over_both_managers
+from tests.harness import App, MakeApp, only_on_sqlite, over_both_managers
 from tests.harness.locks import IMPATIENT
+from tests.harness.marks import only_on
 
 # MariaDB gives up after a whole second at the earliest, too long for a test of repetitions.
-where_locks_are_refused_soon = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name != "mariadb"]
-)
+where_locks_are_refused_soon = only_on("sqlite", "postgresql")
 
 
 @over_both_managers

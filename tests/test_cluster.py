@@ -11,7 +11,8 @@ import pytest
 from pymysql.err import OperationalError
 from sqlalchemy import create_engine, make_url
 
-from benchmarks.cluster import failover, programs
+from benchmarks import programs
+from benchmarks.cluster import failover
 from benchmarks.cluster.__main__ import parse, play
 from benchmarks.cluster.listening import Heard
 from benchmarks.cluster.report import Findings, Result

@@ -9,16 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from pyramid_sqlsession import SessionConflict
-from tests.harness import App, Browser, Clock, MakeApp, Note, available_databases
+from tests.harness import App, Browser, Clock, MakeApp, Note
+from tests.harness.endings import Handled, and_raise_a_handled_error
 from tests.harness.locks import IMPATIENT
+from tests.harness.marks import only_on_servers
 
-SERVERS = [name for name in available_databases() if name != "sqlite"]
-only_on_servers = pytest.mark.parametrize("database_name", SERVERS)
 Act = Callable[[Any], Any]
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 def seed(request: Any) -> None:
@@ -195,15 +191,12 @@ def test_what_an_exception_view_changed_is_merged_in_any_case(
 ) -> None:
     """It is saved when the request is over: nobody could repeat it."""
 
-    def fail(request: Any) -> None:
-        raise Handled
-
     def answer(error: Any, request: Any) -> None:
         set_x(request)
         same_visitor(app).get("/theirs")
 
     app = make_app(
-        views={"/": fail, "/seed": seed, "/theirs": set_y},
+        views={"/": and_raise_a_handled_error, "/seed": seed, "/theirs": set_y},
         exception_views={Handled: answer},
         settings={"sqlsession.on_conflict": on_conflict},
     )

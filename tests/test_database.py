@@ -13,9 +13,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from tests.engines import connecting_engines
 from tests.harness import Database, MakeApp, Note, only_on_sqlite, over_both_managers
-from tests.harness.marks import THREAD_LOCAL
-
-only_thread_local = pytest.mark.parametrize("manager", [THREAD_LOCAL])
+from tests.harness.marks import only_thread_local
 
 
 def find_dbsession(request: Any) -> Session:

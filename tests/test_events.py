@@ -20,6 +20,7 @@ from pyramid_sqlsession.events import (
     UnknownSessionId,
 )
 from tests.harness import App, Browser, Clock, MakeApp
+from tests.harness.endings import Handled, answer
 
 EVENTS = (
     SessionCreated,
@@ -31,10 +32,6 @@ EVENTS = (
 )
 UNKNOWN = "A" * 43
 MINUTE = 60
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 def leave(request: Any) -> None:
@@ -77,10 +74,6 @@ def write_and_fail(request: Any) -> None:
 def leave_and_raise(request: Any) -> None:
     request.session.invalidate()
     raise ZeroDivisionError
-
-
-def answer(error: Any, request: Any) -> str:
-    return "handled"
 
 
 VIEWS: dict[str, Callable[[Any], Any]] = {

@@ -13,20 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from pyramid_sqlsession import JSONSerializer, SQLSessionError, UnstorableValueError
 from tests.harness import App, Database, MakeApp, Note, only_on_sqlite, over_both_managers
+from tests.harness.endings import KNOWN, and_raise
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
 View = Callable[..., Any]
-
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-KNOWN = {"x": "1"}
-
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-on_every_on_abort = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
 
 
 def already(known: bool) -> list[dict[str, Any]]:
@@ -392,14 +382,11 @@ def test_an_error_after_the_response_is_logged_and_the_response_delivered(
 ) -> None:
     """Nobody could handle it any more; no cookie is sent for a row that is not there."""
 
-    def fail(request: Any) -> None:
-        raise ZeroDivisionError
-
     def answer(error: Any, request: Any) -> str:
         scene.failure.write(request.session)
         return "delivered"
 
-    app = scene.app(fail, configure=lambda config: _handle_division(config, answer))
+    app = scene.app(and_raise, configure=lambda config: _handle_division(config, answer))
     response = scene.visit(app, known)
     assert response.json == "delivered"
     assert response.headers["Vary"] == "Cookie"
@@ -416,14 +403,11 @@ def _handle_division(config: Any, view: View) -> None:
 def test_a_logout_sticks_though_the_exception_views_changes_cannot_be_saved(scene: Scene) -> None:
     """The row is deleted though nothing can be put in its place."""
 
-    def fail(request: Any) -> None:
-        raise ZeroDivisionError
-
     def leave(error: Any, request: Any) -> None:
         request.session.invalidate()
         scene.failure.write(request.session)
 
-    app = scene.app(fail, configure=lambda config: _handle_division(config, leave))
+    app = scene.app(and_raise, configure=lambda config: _handle_division(config, leave))
     (cookie,) = app.set_cookies(scene.visit(app, known=True))
     assert cookie.deletes
     assert app.rows() == []

@@ -9,18 +9,14 @@ from typing import Any
 import pytest
 import transaction
 import zope.sqlalchemy
-from pyramid.httpexceptions import HTTPFound
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pyramid_sqlsession.tweens import SAVING
 from tests.harness import App, MakeApp, Note, checked_out, only_on_sqlite, over_both_managers
+from tests.harness.endings import Handled, and_raise_a_redirect
 
 FLAGS = pytest.mark.parametrize("flag", ["tm.active", "repoze.tm.active"])
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 def fail(request: Any) -> None:
@@ -37,10 +33,6 @@ def leave(request: Any) -> None:
     request.session.invalidate()
 
 
-def raise_redirect(request: Any) -> None:
-    raise HTTPFound("/read")
-
-
 def doom(request: Any) -> None:
     request.session["view"] = 1
     request.tm.doom()
@@ -54,7 +46,7 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "/fail": fail,
     "/fail-unhandled": fail_unhandled,
     "/leave": leave,
-    "/redirect": raise_redirect,
+    "/redirect": and_raise_a_redirect,
     "/doom": doom,
 }
 

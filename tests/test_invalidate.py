@@ -7,20 +7,21 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from pyramid.httpexceptions import HTTPFound
 
 from tests.harness import App, Clock, MakeApp, Note, only_on_sqlite, over_both_managers
+from tests.harness.endings import (
+    Handled,
+    after,
+    and_abort,
+    and_doom,
+    and_raise,
+    and_raise_a_handled_error,
+    and_raise_a_redirect,
+    answer,
+)
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
-ON_ABORT = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
 UNKNOWN = "A" * 43
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
-
-
-def answer(error: Any, request: Any) -> str:
-    return "handled"
 
 
 def leave(request: Any) -> list[Any]:
@@ -146,27 +147,6 @@ def test_invalidating_leaves_a_cookie_alone_that_the_database_does_not_know(
 # Whatever becomes of the transaction
 
 
-def and_raise_a_redirect(request: Any) -> None:
-    raise HTTPFound("/read")
-
-
-def and_raise_a_handled_error(request: Any) -> None:
-    raise Handled
-
-
-def and_raise(request: Any) -> None:
-    raise ZeroDivisionError
-
-
-def and_doom(request: Any) -> None:
-    request.tm.doom()
-
-
-def and_abort(request: Any) -> None:
-    request.tm.abort()
-    request.tm.begin()
-
-
 def and_ask_for_a_veto(request: Any) -> None:
     request.response.headers["X-Tm"] = "abort"
 
@@ -182,23 +162,12 @@ ABORTS = pytest.mark.parametrize(
         and_ask_for_a_veto,
     ],
 )
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-
-
-def after(act: Callable[[Any], Any], abort: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A view that acts, and then has its transaction rolled back."""
-
-    def view(request: Any) -> None:
-        act(request)
-        abort(request)
-
-    return view
 
 
 @over_both_managers
-@ON_ABORT
+@on_every_on_abort
 @ABORTS
-@pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
+@with_and_without_veto
 def test_a_logout_sticks_though_the_transaction_is_rolled_back(
     make_app: MakeApp, on_abort: str, abort: Callable[[Any], Any], veto: dict[str, str]
 ) -> None:
@@ -240,7 +209,7 @@ def test_what_was_written_after_a_logout_is_kept_where_everything_is(make_app: M
 
 
 @over_both_managers
-@ON_ABORT
+@on_every_on_abort
 def test_a_logout_in_an_exception_view_sticks(make_app: MakeApp, on_abort: str) -> None:
     """Also where the exception view's changes are rolled back otherwise."""
 

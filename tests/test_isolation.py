@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, text
 from pyramid_sqlsession import SessionConflict
 from tests.harness import App, MakeApp, available_databases, only_on_sqlite
 from tests.harness.locks import IMPATIENT
+from tests.harness.marks import only_on_mariadb
 from tests.harness.parallel import at_once
 
 Act = Callable[[Any], Any]
@@ -158,9 +159,6 @@ def test_fifty_parallel_increments_of_one_counter_add_up(make_app: MakeApp) -> N
 
 
 STRICTLY = {"init_command": "SET innodb_snapshot_isolation = ON"}
-only_on_mariadb = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "mariadb"]
-)
 
 
 @only_on_mariadb

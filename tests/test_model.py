@@ -44,6 +44,7 @@ from pyramid_sqlsession import (
 )
 from pyramid_sqlsession.model import check_model, generate_model
 from tests.harness import App, Clock, MakeApp, only_on_sqlite
+from tests.harness.endings import and_doom
 from tests.harness.notes import Base as NotesBase
 from tests.harness.rows import committed_rows
 
@@ -771,15 +772,11 @@ def test_two_applications_in_one_process_keep_their_sessions_apart(make_app: Mak
     assert stray.get("/read").json == {}
 
 
-def doom(request: Any) -> None:
-    request.tm.doom()
-
-
 def let_be(request: Any) -> None:
     pass
 
 
-@pytest.mark.parametrize(("end", "kept"), [(let_be, 1), (doom, 0)])
+@pytest.mark.parametrize(("end", "kept"), [(let_be, 1), (and_doom, 0)])
 def test_two_session_factories_in_one_request_commit_together(
     make_app: MakeApp, end: Callable[[Any], Any], kept: int
 ) -> None:

@@ -16,25 +16,16 @@ from tests.harness import (
     App,
     MakeApp,
     Note,
-    available_databases,
     over_both_managers,
 )
+from tests.harness.endings import KNOWN, Handled, visit
 from tests.harness.failures import RefusedCommit, refuse
+from tests.harness.marks import VETO, only_on_postgresql, with_and_without_veto
 
 View = Callable[..., Any]
 
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-KNOWN = {"x": "1"}
 
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
 handled_or_not = pytest.mark.parametrize("handled", [True, False], ids=["handled", "unhandled"])
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 def sorry(error: Any, request: Any) -> str:
@@ -44,19 +35,6 @@ def sorry(error: Any, request: Any) -> str:
 def flash_sorry(error: Any, request: Any) -> str:
     request.session.flash("sorry")
     return "sorry"
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
-
-
-def visit(app: App, known: bool) -> Any:
-    """What the browser gets at `/`, whatever the status."""
-    if known:
-        app.get("/write?x=1")
-    return app.get("/", status="*")
 
 
 def assert_session(app: App, known: bool, **data: Any) -> None:

@@ -13,33 +13,19 @@ from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import IntegrityError
 
 from tests.harness import App, MakeApp, Note, only_on_sqlite, over_both_managers
+from tests.harness.endings import (
+    KNOWN,
+    Handled,
+    after,
+    and_doom,
+    and_raise_a_handled_error,
+    and_raise_a_redirect,
+    visit,
+)
 from tests.harness.failures import RefusedCommit, RefusingData
+from tests.harness.marks import VETO, on_every_on_abort, with_and_without_veto
 
 View = Callable[..., Any]
-
-ON_ABORT = ["exception-view", "discard", "keep"]
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-KNOWN = {"x": "1"}
-
-on_every_on_abort = pytest.mark.parametrize("on_abort", ON_ABORT)
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
-
-
-def visit(app: App, known: bool, path: str = "/") -> Any:
-    """What the browser gets, whatever the status."""
-    if known:
-        app.get("/write?x=1")
-    return app.get(path, status="*")
 
 
 def assert_session(app: App, response: Any, known: bool, **data: Any) -> None:
@@ -58,20 +44,8 @@ def write(request: Any) -> None:
     request.session["y"] = 2
 
 
-def raise_handled(request: Any) -> None:
-    raise Handled
-
-
-def raise_redirect(request: Any) -> None:
-    raise HTTPFound("/read")
-
-
 def raise_forbidden(request: Any) -> None:
     raise HTTPForbidden
-
-
-def doom(request: Any) -> None:
-    request.tm.doom()
 
 
 def return_not_found(request: Any) -> HTTPNotFound:
@@ -100,22 +74,17 @@ def raise_under_a_refused_commit(request: Any) -> None:
 
 def write_and(end: View) -> View:
     """A view that writes a note and into the session, and then ends like this."""
-
-    def view(request: Any) -> Any:
-        write(request)
-        return end(request)
-
-    return view
+    return after(write, end)
 
 
 ROLLED_BACK: dict[str, tuple[View, dict[str, str]]] = {
-    "doom": (doom, {}),
-    "a raised redirect": (raise_redirect, {}),
+    "doom": (and_doom, {}),
+    "a raised redirect": (and_raise_a_redirect, {}),
     "a raised 403": (raise_forbidden, {}),
     "a raised 403, veto": (raise_forbidden, VETO),
     "a returned 404, veto": (return_not_found, VETO),
     "X-Tm, veto": (return_abort, VETO),
-    "handled": (raise_handled, {}),
+    "handled": (and_raise_a_handled_error, {}),
     "refused by the database": (collide, {}),
     "a refused commit": (refuse_the_commit, {}),
     "a refused commit, veto": (raise_under_a_refused_commit, VETO),
@@ -175,7 +144,7 @@ def test_only_keep_keeps_what_the_view_asked_for(make_app: MakeApp, on_abort: st
 
 @over_both_managers
 @on_every_on_abort
-@pytest.mark.parametrize("end", [raise_handled, collide, refuse_the_commit])
+@pytest.mark.parametrize("end", [and_raise_a_handled_error, collide, refuse_the_commit])
 def test_an_exception_view_sees_the_session_as_it_was_loaded(
     make_app: MakeApp, known: bool, on_abort: str, end: View
 ) -> None:
@@ -209,7 +178,7 @@ def end_untouched(end: View) -> View:
 @pytest.mark.parametrize("view", [write_and, end_untouched], ids=["touched", "untouched"])
 @pytest.mark.parametrize(
     ("end", "status"),
-    [(raise_handled, 302), (collide, 200), (refuse_the_commit, 500)],
+    [(and_raise_a_handled_error, 302), (collide, 200), (refuse_the_commit, 500)],
 )
 def test_only_discard_rolls_back_what_the_exception_view_did(
     make_app: MakeApp,
@@ -242,7 +211,7 @@ def test_a_vetoed_answer_of_an_exception_view_is_rolled_back_like_any_other(
 ) -> None:
     """A 500 aborts under a veto too, and the table holds."""
     app = make_app(
-        views={"/": write_and(raise_handled)},
+        views={"/": write_and(and_raise_a_handled_error)},
         exception_views={Handled: answering(500)},
         settings={"sqlsession.on_abort": on_abort, **VETO},
     )
@@ -308,7 +277,7 @@ def test_an_exception_view_may_end_the_session_and_begin_another(
         request.session["z"] = 3
 
     app = make_app(
-        views={"/": write_and(raise_handled)},
+        views={"/": write_and(and_raise_a_handled_error)},
         exception_views={Handled: begin_anew},
         settings={"sqlsession.on_abort": on_abort},
     )
@@ -319,7 +288,7 @@ def test_an_exception_view_may_end_the_session_and_begin_another(
 
 @over_both_managers
 @on_every_on_abort
-@pytest.mark.parametrize("end", [raise_handled, collide])
+@pytest.mark.parametrize("end", [and_raise_a_handled_error, collide])
 def test_an_exception_view_may_commit_a_transaction_of_its_own(
     make_app: MakeApp, known: bool, on_abort: str, end: View
 ) -> None:
@@ -356,7 +325,7 @@ def test_what_was_changed_before_the_transaction_began_is_not_the_failed_views(
         )
 
     app = make_app(
-        views={"/": write_and(raise_handled)},
+        views={"/": write_and(and_raise_a_handled_error)},
         exception_views={Handled: answering(200)},
         settings={"sqlsession.on_abort": on_abort},
         configure=configure,
@@ -465,7 +434,7 @@ def test_without_pyramid_tm_the_first_touch_in_an_exception_view_counts_as_well(
 ) -> None:
     """`request.exception` decides."""
     app = make_app(
-        views={"/": raise_handled},
+        views={"/": and_raise_a_handled_error},
         exception_views={Handled: answering(200)},
         settings={"sqlsession.on_abort": on_abort},
         tm=False,
@@ -508,7 +477,7 @@ def touch_again(error: Any, request: Any) -> None:
 
 
 @over_both_managers
-@pytest.mark.parametrize("view", [write_and(raise_handled), raise_handled])
+@pytest.mark.parametrize("view", [write_and(and_raise_a_handled_error), and_raise_a_handled_error])
 def test_an_exception_view_that_may_send_no_cookie_makes_no_row(
     make_app: MakeApp, view: View
 ) -> None:
@@ -528,7 +497,7 @@ def test_an_exception_view_that_may_send_no_cookie_still_writes_into_a_known_ses
 ) -> None:
     """The browser holds the right cookie already."""
     app = make_app(
-        views={"/": write_and(raise_handled)},
+        views={"/": write_and(and_raise_a_handled_error)},
         exception_views={Handled: answering(200)},
         settings={"sqlsession.set_on_exception": "false"},
     )
@@ -542,7 +511,7 @@ def test_an_exception_view_that_may_send_no_cookie_does_not_lock_the_visitor_out
 ) -> None:
     """A new id that the browser is not told of must not replace the old one."""
     app = make_app(
-        views={"/": raise_handled},
+        views={"/": and_raise_a_handled_error},
         exception_views={Handled: touch_again},
         settings={"sqlsession.set_on_exception": "false"},
     )

@@ -21,22 +21,26 @@ from tests.harness import (
     App,
     MakeApp,
     Note,
-    available_databases,
     checked_out,
     only_on_sqlite,
     over_both_managers,
     pools,
 )
+from tests.harness.endings import (
+    Handled,
+    after,
+    and_doom,
+    and_raise,
+    and_raise_a_handled_error,
+    answer,
+)
 from tests.harness.failures import RefusedCommit, RefusingData
+from tests.harness.marks import only_on_postgresql
 from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
 
 Make = Callable[..., App]
 URL = "sqlsession.sqlalchemy.url"
 POOL_TIMEOUT = "sqlsession.sqlalchemy.pool_timeout"
-
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 @pytest.fixture
@@ -76,42 +80,17 @@ def test_a_request_costs_the_same_on_an_engine_of_its_own(make: Make, scene: Sce
     check_costs(make, scene)
 
 
-class Handled(Exception):
-    """Answered by an exception view."""
-
-
 def write_both(request: Any) -> None:
     request.dbsession.add(Note(text="the application's"))
     request.session["x"] = 1
 
 
-def write_both_and_raise(request: Any) -> None:
-    write_both(request)
-    raise ZeroDivisionError
-
-
-def write_both_and_fail(request: Any) -> None:
-    write_both(request)
-    raise Handled
-
-
-def write_both_and_doom(request: Any) -> None:
-    write_both(request)
-    request.tm.doom()
-
-
-def write_both_and_fail_to_flush(request: Any) -> None:
-    write_both(request)
+def and_fail_to_flush(request: Any) -> None:
     request.dbsession.add(Note(text=None))
 
 
-def write_both_with_what_cannot_be_stored(request: Any) -> None:
-    write_both(request)
+def and_write_what_cannot_be_stored(request: Any) -> None:
     request.session["guilty"] = object()
-
-
-def answer(error: Any, request: Any) -> str:
-    return "handled"
 
 
 @over_both_managers
@@ -125,20 +104,20 @@ def test_one_commit_saves_the_applications_data_and_the_session_apart(make: Make
 
 @over_both_managers
 @pytest.mark.parametrize(
-    "view",
+    "end",
     [
-        write_both_and_raise,
-        write_both_and_fail,
-        write_both_and_doom,
-        write_both_and_fail_to_flush,
-        write_both_with_what_cannot_be_stored,
+        and_raise,
+        and_raise_a_handled_error,
+        and_doom,
+        and_fail_to_flush,
+        and_write_what_cannot_be_stored,
     ],
 )
 def test_one_rollback_undoes_the_applications_data_and_the_session_apart(
-    make: Make, view: Callable[[Any], Any]
+    make: Make, end: Callable[[Any], Any]
 ) -> None:
     """Whichever side fails."""
-    app = make(views={"/": view}, exception_views={Handled: answer})
+    app = make(views={"/": after(write_both, end)}, exception_views={Handled: answer})
     with suppress(Exception):
         assert app.set_cookies(app.get("/")) == []
     assert app.notes() == []
@@ -158,9 +137,9 @@ def test_no_connection_of_it_stays_out(make: Make) -> None:
     """After any way in which a request may end."""
     views = {
         "/write": write_both,
-        "/fail": write_both_and_fail,
-        "/doom": write_both_and_doom,
-        "/raise": write_both_and_raise,
+        "/fail": after(write_both, and_raise_a_handled_error),
+        "/doom": after(write_both, and_doom),
+        "/raise": after(write_both, and_raise),
     }
     app = make(views=views, exception_views={Handled: answer})
     for path in ("/read", "/untouched", *views):

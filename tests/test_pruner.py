@@ -21,8 +21,9 @@ from pyramid_sqlsession import SQLSessionError, get_pruner, pruning
 from pyramid_sqlsession import pruner as pruner_module
 from pyramid_sqlsession.events import SessionsPruned
 from pyramid_sqlsession.pruner import Pruner
-from tests.harness import Clock, Database, MakeApp, available_databases
+from tests.harness import Clock, Database, MakeApp
 from tests.harness.databases import execute_on_server
+from tests.harness.marks import only_on_postgresql, only_on_servers
 from tests.harness.pruners import running
 from tests.harness.sessions import model_of, write_rows
 from tests.servers import PATIENCE, answer, free_port, served, wait_until
@@ -254,9 +255,7 @@ def test_an_error_without_words_is_named() -> None:
     assert pruning.first_line(ZeroDivisionError()) == "ZeroDivisionError"
 
 
-@pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
+@only_on_postgresql
 def test_a_database_that_went_away_and_came_back_is_pruned_again(
     make_app: MakeApp, database: Database, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -345,9 +344,7 @@ def test_each_worker_of_a_server_that_forks_prunes(folder: Path) -> None:
         server.wait(timeout=10)
 
 
-@pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name != "sqlite"]
-)
+@only_on_servers
 def test_a_connection_that_is_cut_in_the_end_frees_its_place_in_the_pool(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,17 +28,11 @@ from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.pruning import REPETITIONS
 from pyramid_sqlsession.walks import IndexWalk, KeyWalk, PageWalk, Walk, choose_walk
 from tests.engines import connecting_engines
-from tests.harness import App, Clock, MakeApp, available_databases, only_on_sqlite
+from tests.harness import App, Clock, MakeApp, only_on_sqlite
+from tests.harness.marks import only_on_postgresql, only_on_servers
 from tests.harness.sessions import model_of, write_rows
 
 DAY = 24 * 60 * 60
-
-on_servers = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name != "sqlite"]
-)
-on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 @pytest.fixture(params=["by the index", "by the table"])
@@ -194,7 +188,7 @@ def test_the_table_may_have_any_name(make_app: MakeApp, clock: Clock, way: str, 
     assert prune(app.registry).deleted == 3
 
 
-@on_postgresql
+@only_on_postgresql
 def test_the_table_may_be_in_a_schema(make_app: MakeApp, clock: Clock, way: str) -> None:
     """Another of its name is not touched."""
     app = make_app()
@@ -398,7 +392,7 @@ def test_gaps_between_the_keys_take_no_batches(
     assert prune(app.registry, batch_size=1).batches == 2
 
 
-@on_postgresql
+@only_on_postgresql
 def test_a_table_in_partitions_is_pruned_as_a_whole(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,7 +412,7 @@ def test_a_table_in_partitions_is_pruned_as_a_whole(
     assert ids(app) == list(range(2, 21, 2))
 
 
-@on_postgresql
+@only_on_postgresql
 def test_pages_are_sized_by_what_the_database_has_counted(
     make_app: MakeApp, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,7 +447,7 @@ def test_two_at_once_share_the_work(app: App, make_app: MakeApp, clock: Clock) -
     assert app.rows() == []
 
 
-@on_servers
+@only_on_servers
 def test_a_row_that_somebody_has_locked_is_left(app: App, clock: Clock) -> None:
     """Nobody waits for it; the next run takes it."""
     fill(app, *expired(5))
@@ -465,7 +459,7 @@ def test_a_row_that_somebody_has_locked_is_left(app: App, clock: Clock) -> None:
     assert prune(app.registry).deleted == 1
 
 
-@on_servers
+@only_on_servers
 def test_a_live_row_that_somebody_has_locked_keeps_nobody_waiting(
     make_app: MakeApp, clock: Clock, way: str
 ) -> None:
@@ -479,7 +473,7 @@ def test_a_live_row_that_somebody_has_locked_keeps_nobody_waiting(
     assert ids(app) == [2, 4, 6, 8, 10]
 
 
-@on_servers
+@only_on_servers
 def test_mysql_which_can_only_skip_what_it_selects_locks_first(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -495,7 +489,7 @@ def test_mysql_which_can_only_skip_what_it_selects_locks_first(
     assert ids(app) == [3]
 
 
-@on_servers
+@only_on_servers
 def test_an_old_server_that_cannot_skip_rows_is_pruned_too(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,7 +502,7 @@ def test_an_old_server_that_cannot_skip_rows_is_pruned_too(
     assert not [statement for statement in seen.texts if "LOCKED" in statement]
 
 
-@on_servers
+@only_on_servers
 def test_rows_that_are_only_looked_at_are_not_locked(
     make_app: MakeApp, clock: Clock, way: str
 ) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from pyramid_sqlsession import SessionConflict
 from tests.engines import connecting_engines
 from tests.harness import App, Database, MakeApp, Note, available_databases
+from tests.harness.marks import only_on_mariadb, only_on_postgresql, only_on_servers
 from tests.servers import wait_until
 
 SERVERS = [name for name in available_databases() if name != "sqlite"]
@@ -22,11 +23,6 @@ SERVERS = [name for name in available_databases() if name != "sqlite"]
 CODES = {"postgresql": ["40001", "40P01", "55P03"], "mariadb": ["1020", "1205", "1213", "1047"]}
 with_every_code = pytest.mark.parametrize(
     ("database_name", "code"), [(name, code) for name in SERVERS for code in CODES[name]]
-)
-only_on_servers = pytest.mark.parametrize("database_name", SERVERS)
-only_on_mariadb = pytest.mark.parametrize("database_name", [n for n in SERVERS if n == "mariadb"])
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in SERVERS if name == "postgresql"]
 )
 
 

@@ -25,28 +25,15 @@ from tests.harness import (
     only_on_sqlite,
     over_both_managers,
 )
+from tests.harness.endings import KNOWN, visit
 from tests.harness.failures import RefusingData
+from tests.harness.marks import VETO, on_every_on_abort, only_on_postgresql, with_and_without_veto
 
 View = Callable[..., Any]
-
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-KNOWN = {"x": "1"}
-
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-on_every_on_abort = pytest.mark.parametrize("on_abort", ["exception-view", "discard", "keep"])
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 
 
 class Passing(TransientError):  # type: ignore[misc]  # an untyped package has it
     """Would not be raised by another attempt."""
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
 
 
 def catch_all(error: Any, request: Any) -> Response:
@@ -65,13 +52,6 @@ def retrying_app(make_app: MakeApp, view: View, attempts: int = 2, **options: An
     """An application that repeats a request, with `view` at `/`."""
     settings = {"retry.attempts": str(attempts), **options.pop("settings", {})}
     return make_app(views={"/": view}, settings=settings, includes=["pyramid_retry"], **options)
-
-
-def visit(app: App, known: bool) -> Any:
-    """What the browser gets at `/`, whatever the status."""
-    if known:
-        app.get("/write?x=1")
-    return app.get("/", status="*")
 
 
 def attempt_of(request: Any) -> int:

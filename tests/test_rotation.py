@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 from pyramid.authentication import SessionAuthenticationHelper
-from pyramid.httpexceptions import HTTPFound
 from sqlalchemy import text
 
 from tests.harness import App, Browser, Clock, MakeApp, only_on_sqlite, over_both_managers
+from tests.harness.endings import (
+    Handled,
+    after,
+    and_abort,
+    and_doom,
+    and_raise,
+    and_raise_a_handled_error,
+    and_raise_a_redirect,
+    answer,
+)
 
 MINUTE = 60
 helper = SessionAuthenticationHelper()
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 def regenerate(request: Any) -> int | None:
@@ -188,27 +193,6 @@ def test_a_first_visit_that_logs_in_is_one_insert(make_app: MakeApp) -> None:
 # When the transaction is rolled back
 
 
-def and_raise_a_redirect(request: Any) -> None:
-    raise HTTPFound("/read")
-
-
-def and_raise_a_handled_error(request: Any) -> None:
-    raise Handled
-
-
-def and_raise(request: Any) -> None:
-    raise ZeroDivisionError
-
-
-def and_doom(request: Any) -> None:
-    request.tm.doom()
-
-
-def and_abort(request: Any) -> None:
-    request.tm.abort()
-    request.tm.begin()
-
-
 def and_fail_to_commit(request: Any) -> None:
     request.tm.get().addBeforeCommitHook(and_raise, args=(request,))
 
@@ -236,15 +220,8 @@ def aborting_app(
     make_app: MakeApp, act: Callable[[Any], Any], abort: Callable[[Any], Any], **settings: str
 ) -> App:
     """An application whose view `/` acts and has its transaction rolled back."""
-
-    def view(request: Any) -> None:
-        act(request)
-        abort(request)
-
-    def answer(error: Any, request: Any) -> str:
-        return "handled"
-
-    return make_app(views={"/": view}, exception_views={Handled: answer}, settings=settings)
+    views = {"/": after(act, abort)}
+    return make_app(views=views, exception_views={Handled: answer}, settings=settings)
 
 
 @over_both_managers
@@ -339,13 +316,12 @@ def test_with_a_superseded_id_nothing_is_saved_and_no_cookie_sent(
 def test_a_superseded_id_in_a_failing_request_saves_nothing_either(make_app: MakeApp) -> None:
     """Not even what the exception view writes."""
 
-    def fail(request: Any) -> None:
-        raise Handled
-
     def write(error: Any, request: Any) -> None:
         request.session["evil"] = 1
 
-    app = make_app(views={**VIEWS, "/": fail}, exception_views={Handled: write})
+    app = make_app(
+        views={**VIEWS, "/": and_raise_a_handled_error}, exception_views={Handled: write}
+    )
     app.get("/write?x=1")
     late = holder_of(app, app.browser.cookie)
     app.get("/log-in")

@@ -16,11 +16,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pyramid_sqlsession import SessionMixin, SQLSessionError
 from tests.engines import connecting_engines
-from tests.harness import App, Database, MakeApp, available_databases, only_on_sqlite
+from tests.harness import App, Database, MakeApp, only_on_sqlite
+from tests.harness.marks import only_on_postgresql
 
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
 NO_TABLE = {"sqlsession.create_table": "false"}
 UNKNOWN = "A" * 43
 

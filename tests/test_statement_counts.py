@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness import App, MakeApp, checked_out
 from tests.harness.costs import costs
+from tests.harness.endings import Handled, after, and_raise_a_handled_error, answer
 
 UNKNOWN = "A" * 43
 
@@ -199,15 +200,8 @@ def test_with_a_secret_a_forged_cookie_costs_no_statement(make_app: MakeApp, coo
 
 def test_a_view_that_fails_costs_nothing_but_the_look(make_app: MakeApp) -> None:
     """What is rolled back anyway is not written first."""
-
-    def fail(request: Any) -> None:
-        write(request)
-        raise ZeroDivisionError
-
-    def answer(error: Any, request: Any) -> str:
-        return "handled"
-
-    app = make_app(views={"/": fail, "/seed": seed}, exception_views={ZeroDivisionError: answer})
+    views = {"/": after(write, and_raise_a_handled_error), "/seed": seed}
+    app = make_app(views=views, exception_views={Handled: answer})
     app.get("/seed")
     with app.statements() as seen:
         response = app.get("/")

@@ -12,43 +12,30 @@ from pyramid.tweens import EXCVIEW
 from sqlalchemy.exc import IntegrityError
 
 from pyramid_sqlsession.events import SessionCreated, SessionEnded
-from tests.harness import App, MakeApp, Note, available_databases, over_both_managers
+from tests.harness import App, MakeApp, Note, over_both_managers
+from tests.harness.endings import (
+    KNOWN,
+    Handled,
+    after,
+    and_abort,
+    and_doom,
+    and_raise_a_handled_error,
+    and_raise_a_redirect,
+    visit,
+)
 from tests.harness.failures import RefusedCommit, RefusingData, refuse
-from tests.harness.marks import THREAD_LOCAL
+from tests.harness.marks import (
+    VETO,
+    on_every_on_abort,
+    only_on_postgresql,
+    only_on_servers,
+    only_thread_local,
+    with_and_without_veto,
+)
 
 View = Callable[..., Any]
 
 TM = "pyramid_tm.tm_tween_factory"
-VETO = {"tm.commit_veto": "pyramid_tm.default_commit_veto"}
-ON_ABORT = ["exception-view", "discard", "keep"]
-KNOWN = {"x": "1"}
-
-on_every_on_abort = pytest.mark.parametrize("on_abort", ON_ABORT)
-with_and_without_veto = pytest.mark.parametrize("veto", [{}, VETO], ids=["no veto", "veto"])
-only_thread_local = pytest.mark.parametrize("manager", [THREAD_LOCAL])
-not_on_sqlite = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name != "sqlite"]
-)
-only_on_postgresql = pytest.mark.parametrize(
-    "database_name", [name for name in available_databases() if name == "postgresql"]
-)
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
-
-
-@pytest.fixture(params=[False, True], ids=["new visitor", "known visitor"])
-def known(request: pytest.FixtureRequest) -> bool:
-    """Whether the visitor has a session already."""
-    return bool(request.param)
-
-
-def visit(app: App, known: bool) -> Any:
-    """What the browser gets at `/`, whatever the status."""
-    if known:
-        app.get("/write?x=1")
-    return app.get("/", status="*")
 
 
 def already(known: bool) -> dict[str, Any]:
@@ -118,12 +105,7 @@ def write(request: Any) -> None:
 
 def write_and(end: View) -> View:
     """A view that writes a note and into the session, and then ends like this."""
-
-    def view(request: Any) -> Any:
-        write(request)
-        return end(request)
-
-    return view
+    return after(write, end)
 
 
 def raise_(make_error: Callable[[], Any]) -> View:
@@ -137,10 +119,6 @@ def raise_(make_error: Callable[[], Any]) -> View:
 
 def redirect() -> HTTPFound:
     return HTTPFound("/read")
-
-
-def doom(request: Any) -> None:
-    request.tm.doom()
 
 
 def ask_for_a_veto(request: Any) -> Response:
@@ -330,18 +308,18 @@ def test_no_id_is_changed_that_the_browser_is_not_told_of(
 
 
 ROLLED_BACK: dict[str, tuple[View, View | None, dict[str, str]]] = {
-    "doom": (doom, None, {}),
-    "doom, veto": (doom, None, VETO),
-    "a raised redirect": (raise_(redirect), None, {}),
+    "doom": (and_doom, None, {}),
+    "doom, veto": (and_doom, None, VETO),
+    "a raised redirect": (and_raise_a_redirect, None, {}),
     "a raised 404": (raise_(HTTPNotFound), None, {}),
     "a raised 404, veto": (raise_(HTTPNotFound), None, VETO),
     "a returned 404, veto": (RETURNED["not found"], None, VETO),
     "a returned 500, veto": (RETURNED["a server error"], None, VETO),
     "X-Tm, veto": (ask_for_a_veto, None, VETO),
-    "handled by 200": (raise_(Handled), answer(200), {}),
-    "handled by 302": (raise_(Handled), answer(302), {}),
-    "handled by 500": (raise_(Handled), answer(500), {}),
-    "handled by 500, veto": (raise_(Handled), answer(500), VETO),
+    "handled by 200": (and_raise_a_handled_error, answer(200), {}),
+    "handled by 302": (and_raise_a_handled_error, answer(302), {}),
+    "handled by 500": (and_raise_a_handled_error, answer(500), {}),
+    "handled by 500, veto": (and_raise_a_handled_error, answer(500), VETO),
 }
 
 
@@ -366,7 +344,7 @@ def test_what_is_rolled_back_takes_the_session_with_it(
 
 
 @over_both_managers
-@pytest.mark.parametrize("end", [doom, raise_(redirect)], ids=["doom", "raise"])
+@pytest.mark.parametrize("end", [and_doom, and_raise_a_redirect], ids=["doom", "raise"])
 def test_it_is_rolled_back_wherever_the_session_was_first_touched(
     make_app: MakeApp, known: bool, first_touch: Callable[[Any], None], end: View
 ) -> None:
@@ -467,7 +445,7 @@ def test_an_exception_view_that_raises_leaves_nothing_behind(
         raise error
 
     app = make_app(
-        views={"/": write_and(raise_(Handled))},
+        views={"/": write_and(and_raise_a_handled_error)},
         exception_views={Handled: fail_again},
         settings={"sqlsession.on_abort": on_abort},
     )
@@ -701,7 +679,7 @@ def test_a_refusing_hook_that_is_handled_leaves_nothing_behind(
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_a_rolled_back_savepoint_leaves_the_session_alone(make_app: MakeApp, known: bool) -> None:
     """The session is no part of the database until the request ends: all changes are saved."""
 
@@ -719,7 +697,7 @@ def test_a_rolled_back_savepoint_leaves_the_session_alone(make_app: MakeApp, kno
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_a_session_first_touched_within_a_savepoint_is_saved_after_its_rollback(
     make_app: MakeApp, known: bool
 ) -> None:
@@ -736,7 +714,7 @@ def test_a_session_first_touched_within_a_savepoint_is_saved_after_its_rollback(
 
 
 @over_both_managers
-@not_on_sqlite
+@only_on_servers
 def test_an_error_contained_by_a_savepoint_does_not_keep_the_session_from_being_saved(
     make_app: MakeApp, known: bool
 ) -> None:
@@ -776,11 +754,6 @@ def commit(request: Any) -> None:
     request.tm.begin()
 
 
-def abort(request: Any) -> None:
-    request.tm.abort()
-    request.tm.begin()
-
-
 def in_two_parts(between: View, end: View = lambda request: None) -> View:
     """A view that writes before and after something, and then ends like this."""
 
@@ -808,9 +781,9 @@ def test_what_was_changed_before_and_after_a_commit_in_the_view_is_saved(
 
 
 ENDS: dict[str, tuple[View, dict[str, str]]] = {
-    "doom": (doom, {}),
-    "a raised redirect": (raise_(redirect), {}),
-    "handled": (raise_(Handled), {}),
+    "doom": (and_doom, {}),
+    "a raised redirect": (and_raise_a_redirect, {}),
+    "handled": (and_raise_a_handled_error, {}),
     "X-Tm, veto": (
         lambda request: request.response.headers.update({"X-Tm": "abort"}),
         VETO,
@@ -856,7 +829,7 @@ def test_an_abort_in_the_view_rolls_back_what_was_changed_before_it(
 ) -> None:
     """Unless `keep` says otherwise; what comes after it is saved."""
     app = make_app(
-        views={"/": in_two_parts(abort)},
+        views={"/": in_two_parts(and_abort)},
         settings={"sqlsession.on_abort": on_abort},
         configure=first_touch,
     )
@@ -874,7 +847,7 @@ def test_an_abort_in_the_view_and_one_after_it_leave_nothing(
 ) -> None:
     """Each rollback takes its own part."""
     app = make_app(
-        views={"/": in_two_parts(abort, end)},
+        views={"/": in_two_parts(and_abort, end)},
         exception_views={Handled: answer(200)},
         settings=veto,
     )
@@ -889,7 +862,7 @@ def test_what_a_view_sees_after_its_abort_is_what_the_database_holds(
 
     def view(request: Any) -> Any:
         request.session["y"] = 2
-        abort(request)
+        and_abort(request)
         return dict(request.session)
 
     app = make_app(views={"/": view})
@@ -908,7 +881,7 @@ def test_a_view_may_survive_a_commit_of_its_own_that_fails(
         commit_that_fails(moment)(request)
         with pytest.raises(RefusedCommit):
             request.tm.commit()
-        abort(request)
+        and_abort(request)
 
     app = make_app(views={"/": in_two_parts(try_to_commit)})
     response = visit(app, known)
@@ -998,7 +971,7 @@ def test_a_transaction_that_a_thread_local_manager_began_by_itself_is_saved_by_i
 @over_both_managers
 @pytest.mark.parametrize(
     ("end", "told"),
-    [(lambda request: None, 1), (doom, 0), (raise_(redirect), 0)],
+    [(lambda request: None, 1), (and_doom, 0), (and_raise_a_redirect, 0)],
     ids=["committed", "doomed", "raised"],
 )
 def test_only_a_committed_new_session_is_announced(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from tests.harness import App, MakeApp, Note
+from tests.harness.endings import Handled, and_raise_a_handled_error
 from tests.harness.marks import EXPLICIT, THREAD_LOCAL
 
 Make = Callable[..., App]
@@ -27,10 +28,6 @@ WITHOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "it says no": (EXPLICIT, {"settings": {"tm.activate_hook": never}}),
     "it says no, thread-local": (THREAD_LOCAL, {"settings": {"tm.activate_hook": never}}),
 }
-
-
-class Handled(Exception):
-    """Answered by an exception view."""
 
 
 @pytest.fixture(params=WITHOUT)
@@ -156,14 +153,11 @@ def test_a_session_first_used_by_the_exception_view_follows_the_same_rule(
 ) -> None:
     """The exception decides, though the session never saw it pass."""
 
-    def fail(request: Any) -> None:
-        raise Handled
-
     def answer(error: Any, request: Any) -> None:
         request.session["x"] = 1
 
     app = make(
-        views={"/": fail},
+        views={"/": and_raise_a_handled_error},
         exception_views={Handled: answer},
         settings={"sqlsession.on_abort": on_abort},
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pymysql
 
-from benchmarks.cluster.programs import Account, Process, library, program
 from benchmarks.load.server import free_port
+from benchmarks.programs import Account, Process, library, program
 
 NODES = 3
 PATIENCE = 60.0  # seconds for a node to come up

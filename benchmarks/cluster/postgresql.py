@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.cluster.programs import Account, Process, program
 from benchmarks.load.server import free_port
+from benchmarks.programs import Account, Process, program
 
 PATIENCE = 30.0  # seconds
 PACKAGE = "postgresql"

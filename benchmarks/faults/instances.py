@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.load.server import free_port
+from benchmarks.programs import Account, Process, is_installed, program
 
 PATIENCE = 60.0  # seconds for a server to recover
 
@@ -25,12 +21,18 @@ class Instance(ABC):
     """One server; what it acknowledges is on the disk, unless it is told to be careless."""
 
     name: str
+    server: str  # the program
+    user: str  # whom the server runs as, when we are root
 
-    def __init__(self, folder: Path, *, careless: bool) -> None:
+    def __init__(
+        self, account: Account, folder: Path, settings: Mapping[str, str], *, careless: bool
+    ) -> None:
+        self._account = account
         self._folder = folder
+        self._settings = settings  # beside those of its kind
         self._careless = careless
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     @abstractmethod
@@ -50,20 +52,15 @@ class Instance(ABC):
         end = time.monotonic() + PATIENCE
         while not self._answers():
             assert time.monotonic() < end, f"{self.name} does not start: see {self._folder}"
-            if self._process is None or self._process.poll() is not None:
-                self._process = self._run(self.command())
+            if self._process is None or not self._process.is_running:
+                log = self._folder / "log"
+                self._process = Process(self._account, self.command(), self._folder, log)
             time.sleep(0.05)
 
     def kill(self) -> None:
         """End all its processes with SIGKILL."""
-        if self._process is None:
-            return
-        with suppress(ProcessLookupError):
-            for pid in _family(self._process.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
+        if self._process is not None:
+            self._process.kill()
 
     def _answers(self) -> bool:
         engine = create_engine(self.url, poolclass=NullPool)
@@ -73,25 +70,12 @@ class Instance(ABC):
         except OperationalError:
             return False
 
-    def _run(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        with (self._folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [*_as_user(self.user), *command], cwd=self._folder, stdout=log, stderr=log
-            )
-
-    def _run_to_end(self, command: Sequence[str]) -> None:
-        assert self._run(command).wait() == 0, (self._folder / "log").read_text()
-
-    @property
-    @abstractmethod
-    def user(self) -> str:
-        """Whom the server runs as, when we are root."""
-
 
 class PostgreSQL(Instance):
     """fsync and synchronous_commit are on, as they are by default."""
 
     name = "postgresql"
+    server = "postgres"
     user = "postgres"
 
     @property
@@ -102,7 +86,8 @@ class PostgreSQL(Instance):
     def prepare(self) -> None:
         """Make a cluster."""
         options = ("--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale")
-        self._run_to_end([_program("initdb"), f"--pgdata={self._folder / 'data'}", *options])
+        initdb = program("initdb", "postgresql")
+        self._account.run([initdb, f"--pgdata={self._folder / 'data'}", *options], self._folder)
 
     def command(self) -> Sequence[str]:
         """Start it with little memory."""
@@ -114,15 +99,17 @@ class PostgreSQL(Instance):
             "fsync": "on",
             "synchronous_commit": "off" if self._careless else "on",
             "wal_writer_delay": "10s" if self._careless else "200ms",
+            **self._settings,
         }
         options = [f"-c{name}={value}" for name, value in settings.items()]
-        return [_program("postgres"), f"-D{self._folder / 'data'}", *options]
+        return [program(self.server, "postgresql"), f"-D{self._folder / 'data'}", *options]
 
 
 class MariaDB(Instance):
     """innodb_flush_log_at_trx_commit is 1, as it is by default."""
 
     name = "mariadb"
+    server = "mariadbd"
     user = "mysql"
 
     @property
@@ -133,8 +120,9 @@ class MariaDB(Instance):
     def prepare(self) -> None:
         """Make a data directory, where root needs no password."""
         options = ("--auth-root-authentication-method=normal", "--skip-test-db", "--skip-log-bin")
+        install = program("mariadb-install-db", "mariadb-server")
         data = f"--datadir={self._folder / 'data'}"
-        self._run_to_end([_program("mariadb-install-db"), "--no-defaults", data, *options])
+        self._account.run([install, "--no-defaults", data, *options], self._folder)
 
     def command(self) -> Sequence[str]:
         """Start it with little memory."""
@@ -145,9 +133,10 @@ class MariaDB(Instance):
             "innodb-buffer-pool-size": "64M",
             "innodb-flush-log-at-trx-commit": 0 if self._careless else 1,
             "innodb-flush-log-at-timeout": 60 if self._careless else 1,
+            **self._settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [_program("mariadbd"), *self._places(), *options]
+        return [program(self.server, "mariadb-server"), *self._places(), *options]
 
     def _places(self) -> Sequence[str]:
         return [
@@ -159,54 +148,24 @@ class MariaDB(Instance):
 
 
 KINDS: dict[str, type[Instance]] = {kind.name: kind for kind in (PostgreSQL, MariaDB)}
-NEEDED = {"postgresql": "postgres", "mariadb": "mariadbd"}
 
 
 def installed() -> list[str]:
     """Name the servers whose programs are here."""
-    return [name for name, program in NEEDED.items() if _found(program)]
+    return [name for name, kind in KINDS.items() if is_installed(kind.server)]
 
 
 @contextmanager
-def running(name: str, *, careless: bool = False) -> Iterator[Instance]:
+def running(
+    name: str, *, careless: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Instance]:
     """Make a server, start it, and in the end leave nothing of it."""
-    with tempfile.TemporaryDirectory(prefix="faults-") as path:
-        instance = KINDS[name](Path(path), careless=careless)
-        if os.geteuid() == 0:
-            shutil.chown(path, instance.user)
+    account = Account(KINDS[name].user)
+    with account.folder() as folder:
+        instance = KINDS[name](account, folder, settings or {}, careless=careless)
         instance.prepare()
         try:
             instance.start()
             yield instance
         finally:
             instance.kill()
-
-
-def _program(name: str) -> str:
-    program = _found(name)
-    assert program, f"{name} is not installed"
-    return program
-
-
-def _found(name: str) -> str | None:
-    """Look where Debian puts what is not in everybody's path, the newest first."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
-    places = [os.environ.get("PATH", ""), "/usr/sbin", *map(str, versions)]
-    return shutil.which(name, path=os.pathsep.join(places))
-
-
-def _version(folder: Path) -> float:
-    return float(folder.parent.name)
-
-
-def _as_user(name: str) -> list[str]:
-    """Neither server likes to be run by root."""
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--clear-groups", "--"]
-
-
-def _family(pid: int) -> list[int]:
-    """Name a process and its children, the parent first, so that it replaces none of them."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [pid, *map(int, listed.split())]

@@ -6,7 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
@@ -46,9 +46,14 @@ def available() -> list[str]:
 @contextmanager
 def throw_away(name: str) -> Iterator[str]:
     """Lend the URL of a database with the tables that are needed."""
-    with _empty_file() if name == "sqlite" else empty_database(os.environ[VARIABLES[name]]) as url:
+    with empty(name) as url:
         make_tables(url)
         yield url
+
+
+def empty(name: str) -> AbstractContextManager[str]:
+    """Lend the URL of a new database, a file or one on the server that the environment names."""
+    return _empty_file() if name == "sqlite" else empty_database(os.environ[VARIABLES[name]])
 
 
 def make_tables(url: str) -> None:
@@ -63,7 +68,7 @@ def make_tables(url: str) -> None:
 @contextmanager
 def _empty_file() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{Path(folder) / 'load.sqlite'}"
+        yield f"sqlite:///{Path(folder) / 'benchmark.sqlite'}"
 
 
 @contextmanager
@@ -71,8 +76,9 @@ def empty_database(server_url: str) -> Iterator[str]:
     """Lend the URL of a new database beside the one that is named."""
     url = make_url(server_url)
     own = url.set(database=f"{url.database}_{uuid.uuid4().hex[:8]}")
+    is_postgresql = url.get_backend_name() == "postgresql"
     server = create_engine(
-        url.set(database="postgres" if url.get_backend_name() == "postgresql" else None),
+        url.set(database="postgres" if is_postgresql else None),
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,  # the server may be another process in the end
     )
@@ -81,8 +87,9 @@ def empty_database(server_url: str) -> Iterator[str]:
     try:
         yield own.render_as_string(hide_password=False)
     finally:
+        force = " WITH (FORCE)" if is_postgresql else ""  # whoever is still connected
         with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {own.database}"))
+            connection.execute(text(f"DROP DATABASE {own.database}{force}"))
 
 
 def open_transactions(engine: Engine, name: str) -> int:

@@ -13,8 +13,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PLACES = ("/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True))
-PATH = os.pathsep.join([os.environ.get("PATH", ""), *PLACES])
+
+def _version(folder: Path) -> float:
+    return float(folder.parent.name)
+
+
+# Debian puts the servers of PostgreSQL where nobody looks, one version beside the other.
+SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *map(str, SERVERS)])
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether a program is there."""
+    return shutil.which(name, path=PATH) is not None
 
 
 def program(name: str, package: str) -> str:
