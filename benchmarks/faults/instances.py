@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,8 +26,9 @@ class Instance(ABC):
 
     name: str
 
-    def __init__(self, folder: Path, *, careless: bool) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, careless: bool) -> None:
         self._folder = folder
+        self._settings = settings  # beside those of its kind
         self._careless = careless
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,6 +115,7 @@ class PostgreSQL(Instance):
             "fsync": "on",
             "synchronous_commit": "off" if self._careless else "on",
             "wal_writer_delay": "10s" if self._careless else "200ms",
+            **self._settings,
         }
         options = [f"-c{name}={value}" for name, value in settings.items()]
         return [_program("postgres"), f"-D{self._folder / 'data'}", *options]
@@ -145,6 +147,7 @@ class MariaDB(Instance):
             "innodb-buffer-pool-size": "64M",
             "innodb-flush-log-at-trx-commit": 0 if self._careless else 1,
             "innodb-flush-log-at-timeout": 60 if self._careless else 1,
+            **self._settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [_program("mariadbd"), *self._places(), *options]
@@ -168,10 +171,12 @@ def installed() -> list[str]:
 
 
 @contextmanager
-def running(name: str, *, careless: bool = False) -> Iterator[Instance]:
+def running(
+    name: str, *, careless: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Instance]:
     """Make a server, start it, and in the end leave nothing of it."""
     with tempfile.TemporaryDirectory(prefix="faults-") as path:
-        instance = KINDS[name](Path(path), careless=careless)
+        instance = KINDS[name](Path(path), settings or {}, careless=careless)
         if os.geteuid() == 0:
             shutil.chown(path, instance.user)
         instance.prepare()
