@@ -4,48 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.bench.cost import Costs
+from benchmarks.bench.cost import Costs, Key
 from benchmarks.bench.roster import CONTESTANTS
-from benchmarks.bench.tables import Finding, Row, compared
-from benchmarks.bench.workloads import SIZES, WORKLOADS
+from benchmarks.bench.tables import Finding, Row, compared, rows_by_workload
+from benchmarks.bench.workloads import SIZES
 
 KINDS = {"cpu": "processor time", "wall": "wall time"}
 
 
+Group = tuple[str, bool]  # a database, and whether it is over HTTP
+
+
 def findings(costs: Costs) -> Iterator[Finding]:
     """Show each database, payload and kind of time in a table of its own."""
-    databases = list(dict.fromkeys(database for _, database, _, _ in costs.taken))
-    for database in databases:
+    for group in sorted(set(map(_group, costs.taken)), key=lambda group: group[1]):
+        database, is_served = group
         for payload, size in SIZES.items():
             for kind, words in KINDS.items():
-                rows = rows_of(costs, database, payload, kind)
+                rows = rows_of(costs, group, payload, kind)
                 if rows:
-                    title = f"{database}, {size:,} bytes, {words}"
-                    yield Finding(title, without(costs, database, kind), rows)
+                    http = ", over HTTP" if is_served else ""
+                    title = f"{database}{http}, {size:,} bytes, {words}"
+                    yield Finding(title, without(costs, group, kind), rows)
 
 
-def without(costs: Costs, database: str, kind: str) -> str:
+def _group(key: Key) -> Group:
+    return key[1], CONTESTANTS[key[0]].is_served
+
+
+def without(costs: Costs, group: Group, kind: str) -> str:
     """Say what a request takes without sessions."""
     told = [
-        f"{CONTESTANTS[key[0]].title} {costs.median(key, kind):.0f}"
-        for key in costs.taken
-        if key[1:3] == (database, "x") and not CONTESTANTS[key[0]].baseline
+        f"{contestant.title} {costs.median(key, kind):.0f}"
+        for contestant in CONTESTANTS.values()
+        for key in [(contestant.name, group[0], "x", next(iter(SIZES)))]
+        if not contestant.baseline and key in costs.taken and _group(key) == group
     ]
     return f"µs added to those of a whole request: {', '.join(told)}."
 
 
-def rows_of(costs: Costs, database: str, payload: str, kind: str) -> Sequence[Row]:
+def rows_of(costs: Costs, group: Group, payload: str, kind: str) -> Sequence[Row]:
     """Return one row for each contestant."""
-    workloads = [name for name in WORKLOADS if any(key[2] == name for key in costs.taken)]
-    rows = []
-    for contestant in CONTESTANTS.values():
-        keys = {name: (contestant.name, database, name, payload) for name in workloads}
-        if contestant.baseline and any(key in costs.taken for key in keys.values()):
-            cells = {
-                name: compared(costs.added(key, kind), costs.ratio(key, kind))
-                if key in costs.taken
-                else "\u2013"
-                for name, key in keys.items()
-            }
-            rows.append(Row({"Sessions": contestant.title, **cells}))
-    return rows
+    taken = {key for key in costs.taken if _group(key) == group and key[3] == payload}
+
+    def cell(name: str, workload: str) -> str | None:
+        key = name, group[0], workload, payload
+        if key not in taken:
+            return None
+        return compared(costs.added(key, kind), costs.ratio(key, kind))
+
+    sessions = [one for one in CONTESTANTS.values() if one.baseline]
+    return rows_by_workload(sessions, {workload for _, _, workload, _ in taken}, cell)

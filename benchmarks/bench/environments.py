@@ -4,43 +4,84 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
-from benchmarks.bench.roster import OWN
+from benchmarks.bench.roster import EXPRESS, OWN, REDIS, Contestant
 from benchmarks.load.server import ROOT
 
 HERE = Path(__file__).parent
 FOLDER = ROOT / ".bench"
 STAMP = "made-from"
+PACKAGES = ("package.json", "package-lock.json")
 
 
 class MissingError(Exception):
     """Something that a contestant needs is not here; the message says what."""
 
 
-def python_of(environment: str) -> str:
-    """Return the interpreter of an environment, which is made if need be."""
-    if environment == OWN:
-        return sys.executable
+def command_of(contestant: Contestant) -> list[str]:
+    """Return how a contestant's worker is started."""
+    if contestant.environment == EXPRESS:
+        return ["node", str(HERE / "express" / "server.js"), contestant.program]
+    python = sys.executable
+    if contestant.environment != OWN:
+        python = str(FOLDER / contestant.environment / "bin" / "python")
+    return [python, "-m", "benchmarks.bench.worker", contestant.program]
+
+
+def missing(environment: str) -> str:
+    """Make an environment, unless it is there; return why it cannot be had, if that is so."""
+    try:
+        if environment != OWN:
+            _make(environment)
+    except MissingError as error:
+        return str(error)
+    return ""
+
+
+def _make(environment: str) -> None:
+    if environment == REDIS and not shutil.which("redis-server"):
+        raise MissingError("Redis is not installed")
     folder = FOLDER / environment
-    requirements = HERE / "requirements" / f"{environment}.txt"
-    wanted = f"{sys.version}\n{requirements.read_text()}\n{_constraints()}"
+    is_express = environment == EXPRESS
+    wanted = _express_wanted() if is_express else _python_wanted(environment)
     if not _is_made(folder, wanted):
-        _install(folder, requirements)
+        print(f"installing {environment} into {folder}", file=sys.stderr, flush=True)
+        _install_express(folder) if is_express else _install_python(folder, environment)
         _stamp(folder, wanted)
-    return str(folder / "bin" / "python")
 
 
-def _install(folder: Path, requirements: Path) -> None:
-    print(f"installing {requirements.stem} into {folder}", file=sys.stderr, flush=True)
+def _python_wanted(environment: str) -> str:
+    return f"{sys.version}\n{_requirements(environment).read_text()}\n{_constraints()}"
+
+
+def _express_wanted() -> str:
+    return "".join((HERE / "express" / name).read_text() for name in PACKAGES)
+
+
+def _requirements(environment: str) -> Path:
+    return HERE / "requirements" / f"{environment}.txt"
+
+
+def _install_express(folder: Path) -> None:
+    if not shutil.which("npm"):
+        raise MissingError("Node and npm are not installed")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PACKAGES:
+        shutil.copy(HERE / "express" / name, folder)
+    _run("npm", "ci", "--no-audit", "--no-fund", folder=folder)
+
+
+def _install_python(folder: Path, environment: str) -> None:
     _run(sys.executable, "-m", "venv", "--clear", str(folder))
     constraints = folder / "constraints.txt"
     constraints.write_text(_constraints())
     pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet")
-    _run(*pip, "--requirement", str(requirements), "--constraint", str(constraints))
+    _run(*pip, "--requirement", str(_requirements(environment)), "--constraint", str(constraints))
 
 
 def _constraints() -> str:
@@ -73,5 +114,11 @@ def variables() -> dict[str, str]:
 
     Hashes are the same in all, as the order of things in memory makes a difference of some µs.
     """
-    own = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PYTHONHASHSEED": "0"}
-    return {**os.environ, **own}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONHASHSEED": "0",
+        "NODE_PATH": str(FOLDER / EXPRESS / "node_modules"),
+        "NODE_ENV": "production",
+    }

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
 
+from benchmarks.bench.workloads import SIZES, content
 from benchmarks.faults.instances import running
+from benchmarks.load.server import free_port
+
+PATIENCE = 30.0  # seconds for Redis to answer
 
 # Nothing that a server does by itself may fall into somebody's turn.
 SETTINGS = {
@@ -25,17 +34,19 @@ SETTINGS = {
 class Places:
     """Makes databases, each with the table that a page of the application asks."""
 
-    def __init__(self, folder: Path, server: URL | None) -> None:
+    def __init__(self, folder: Path, server: URL | None, redis: str | None) -> None:
         self._folder = folder
         self.server = server
+        self.redis = redis
         self._made: dict[tuple[str, str], str] = {}
 
-    def of(self, database: str, contestant: str) -> dict[str, str]:
-        """Tell a contestant where it works."""
+    def of(self, database: str, contestant: str) -> dict[str, Any]:
+        """Tell a contestant where it works, and what its sessions hold."""
         key = database, contestant
         if key not in self._made:
             self._made[key] = self._make(database, contestant.replace("-", "_"))
-        return {"url": self._made[key]}
+        contents = {payload: content(payload) for payload in SIZES}
+        return {"url": self._made[key], "redis": self.redis, "contents": contents}
 
     def _make(self, database: str, name: str) -> str:
         if database == "sqlite":
@@ -78,4 +89,33 @@ def places(databases: Iterable[str]) -> Iterator[Places]:
         if "postgresql" in databases:
             instance = stack.enter_context(running("postgresql", settings=SETTINGS))
             server = make_url(instance.url).difference_update_query(["connect_timeout"])
-        yield Places(folder, server)
+        yield Places(folder, server, stack.enter_context(redis_server(folder)))
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str | None]:
+    """Start a Redis that keeps nothing, and lend its URL; None when it is not installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(port)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while not _answers(port):
+        assert time.monotonic() < end, "Redis does not answer"
+        time.sleep(0.05)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

@@ -8,8 +8,8 @@ from benchmarks.bench.workloads import SIZES, WORKLOADS
 
 BOTH = ("sqlite", "postgresql")
 SERVER = ("postgresql",)
-OWN = ""  # the environment in which the driver runs
-FLOOR = "floor"
+OWN, REDIS, EXPRESS = "", "redis", "express"  # environments; our own is where the driver runs
+FLOOR, SERVED_FLOOR = "floor", "served-floor"
 COSTS, COUNTS, PARALLEL, MEMORY = SECTIONS = ("cost", "counts", "parallel", "memory")
 MEASURED = (COSTS, COUNTS)
 RACED = (*MEASURED, PARALLEL)
@@ -35,11 +35,36 @@ class Contestant:
     is_served: bool = False  # asked over HTTP
 
     @property
+    def floor(self) -> str:
+        """Name the floor that it is compared with."""
+        return SERVED_FLOOR if self.is_served else FLOOR
+
+    @property
     def workloads(self) -> tuple[str, ...]:
         """Name the pages that it is asked for."""
         if not self.baseline:
             return ("x", "page")
         return tuple(name for name in WORKLOADS if name != "m" or self.refreshes)
+
+
+def _served(name: str, title: str, program: str, baseline: str = "served-none") -> Contestant:
+    return Contestant(
+        *(name, title, program, baseline),
+        sections=(COSTS,),
+        databases=SERVER,
+        refreshes=False,
+        is_served=True,
+    )
+
+
+def _express(name: str, title: str, program: str, baseline: str = "express") -> Contestant:
+    return Contestant(
+        *(name, title, program, baseline, EXPRESS),
+        sections=RACED if baseline else MEASURED,
+        databases=SERVER,
+        refreshes=False,  # they refresh, but their clock cannot be moved
+        is_served=True,
+    )
 
 
 ROSTER = (
@@ -67,7 +92,7 @@ ROSTER = (
     ),
     Contestant(
         *("redis", "pyramid_session_redis", "redis_sessions:make"),
-        environment="redis",
+        environment=REDIS,
         sections=RACED,
         databases=SERVER,
     ),
@@ -91,6 +116,12 @@ ROSTER = (
         environment="flask",
         sections=RACED,
     ),
+    _served("served-none", "Pyramid without sessions", "shape:make", baseline=""),
+    _served(SERVED_FLOOR, "floor", "floor:make"),
+    _served("served-sqlsession", "pyramid_sqlsession", "sqlsession:make"),
+    _express("express", "Express without sessions", "none", baseline=""),
+    _express("connect-session-sequelize", "connect-session-sequelize", "sequelize"),
+    _express("connect-pg-simple", "connect-pg-simple", "pg-simple"),
 )
 CONTESTANTS = {contestant.name: contestant for contestant in ROSTER}
 
@@ -99,6 +130,6 @@ def chosen(names: list[str] | None) -> list[Contestant]:
     """Return those that are named, and what they are compared with; None means all."""
     if names is None:
         return list(ROSTER)
-    wanted = {*names, FLOOR}
+    wanted = {*names, *(CONTESTANTS[name].floor for name in names)}
     wanted |= {CONTESTANTS[name].baseline for name in wanted}
     return [contestant for contestant in ROSTER if contestant.name in wanted]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks.bench.environments import python_of, variables
+from benchmarks.bench.browsing import Browser, processor_time
+from benchmarks.bench.environments import command_of, variables
 from benchmarks.bench.places import Places
 from benchmarks.bench.process import Process
 from benchmarks.bench.roster import Contestant
+from benchmarks.bench.workloads import NOBODYS, UNCOUNTED, page
 
 
 @dataclass(frozen=True)
@@ -26,25 +29,69 @@ class Subject:
     def __init__(self, contestant: Contestant, database: str) -> None:
         self.contestant = contestant
         self.database = database
-        self.process = Process(_command(contestant), variables())
+        self.process = Process(command_of(contestant), variables())
 
     def prepare(self, places: Places) -> None:
         """Make the application, and a session of each size."""
-        self.process.ask("prepare", **places.of(self.database, self.contestant.name))
+        self.process.ask("prepare", place=places.of(self.database, self.contestant.name))
+        self.open()
         if self.contestant.baseline:
             for payload in self.contestant.payloads:
-                self.process.ask("begin", payload=payload)
+                self.begin(payload, "r")
+
+    def open(self) -> None:
+        """Make it ready to be asked."""
+
+    def begin(self, payload: str, workload: str) -> str:
+        """Begin a session to go on with; return its cookie. That of m is its own."""
+        return str(self.process.ask("begin", payload=payload, workload=workload)["cookie"])
 
     def take(self, workload: str, payload: str, requests: int) -> Cost:
         """Ask for a page again and again."""
-        return Cost(
-            **self.process.ask("take", workload=workload, payload=payload, requests=requests)
-        )
+        told = {"workload": workload, "payload": payload, "requests": requests}
+        return Cost(**self.process.ask("take", **told))
+
+    def end(self) -> None:
+        """Let its process end."""
+        self.process.end()
 
 
-def _command(contestant: Contestant) -> list[str]:
-    module = "benchmarks.bench.worker"
-    return [python_of(contestant.environment), "-m", module, contestant.program]
+class Served(Subject):
+    """One that is asked over HTTP, by the driver."""
+
+    def __init__(self, contestant: Contestant, database: str) -> None:
+        super().__init__(contestant, database)
+        self._cookies: dict[str, str] = {}
+        self._browser: Browser | None = None
+
+    def open(self) -> None:
+        """Let it serve."""
+        self._browser = Browser(self.process.ask("serve")["port"])
+
+    def begin(self, payload: str, workload: str) -> str:  # noqa: ARG002 - there is no m
+        """Begin a session to go on with; return its cookie."""
+        assert self._browser
+        self._cookies[payload] = self._browser.get(page("n", payload), {})
+        return self._cookies[payload]
+
+    def take(self, workload: str, payload: str, requests: int) -> Cost:
+        """Ask for a page again and again."""
+        assert self._browser
+        path, cookie = page(workload, payload), self._cookies.get(payload, NOBODYS)
+        headers = {} if workload == "n" else {"Cookie": cookie}
+        for _ in range(UNCOUNTED):
+            self._browser.get(path, headers)
+        wall, cpu = time.perf_counter(), processor_time(self.process.pid)
+        for _ in range(requests):
+            self._browser.get(path, headers)
+        cpu, wall = processor_time(self.process.pid) - cpu, time.perf_counter() - wall
+        return Cost(cpu / requests * 1e6, wall / requests * 1e6)
+
+    def end(self) -> None:
+        """Hang up, and let its process end."""
+        if self._browser:
+            self._browser.close()
+        super().end()
 
 
 @contextmanager
@@ -57,8 +104,12 @@ def at_work(
         for database in databases:
             for contestant in contestants:
                 if database in contestant.databases:
-                    subject = Subject(contestant, database)
-                    stack.callback(subject.process.end)
-                    subject.prepare(places)
-                    subjects.append(subject)
+                    subjects.append(started(contestant, database))
+                    stack.callback(subjects[-1].end)
+                    subjects[-1].prepare(places)
         yield subjects
+
+
+def started(contestant: Contestant, database: str) -> Subject:
+    """Start the process of one."""
+    return (Served if contestant.is_served else Subject)(contestant, database)

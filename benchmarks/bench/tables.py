@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.bench.roster import Contestant
+from benchmarks.bench.workloads import WORKLOADS
 from benchmarks.load.report import table
+
+NOTHING = "\u2013"  # was measured
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,22 @@ class Finding:
         """Return it as reStructuredText."""
         heading = f"{self.title}\n{underline * len(self.title)}"
         return "\n\n".join(part for part in (heading, self.text, table(self.rows)) if part)
+
+
+def rows_by_workload(
+    contestants: Iterable[Contestant],
+    workloads: Collection[str],
+    cell: Callable[[str, str], str | None],
+) -> list[Row]:
+    """Return a row for each contestant that has a cell for any workload."""
+    columns = [name for name in WORKLOADS if name in workloads]
+    rows = []
+    for contestant in contestants:
+        cells = {workload: cell(contestant.name, workload) for workload in columns}
+        if any(cells.values()):
+            written = {workload: said or NOTHING for workload, said in cells.items()}
+            rows.append(Row({"Sessions": contestant.title, **written}))
+    return rows
 
 
 def number(value: float) -> str:

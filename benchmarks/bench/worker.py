@@ -16,17 +16,14 @@ import sys
 import time
 import traceback
 from collections import Counter
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench.asking import App, Environ, ask, environ_of, visit
 from benchmarks.bench.clock import Clock
-from benchmarks.bench.workloads import REFRESHED_AFTER, page
+from benchmarks.bench.workloads import NOBODYS, REFRESHED_AFTER, UNCOUNTED, page
 
 Told = dict[str, Any]
-UNCOUNTED = 5  # requests after another contestant's turn, until the processor's caches are warm
-NOBODYS = f"session={'A' * 43}"  # the cookie that an application without sessions is sent
 
 
 class Worker:
@@ -36,22 +33,20 @@ class Worker:
         self._contestant = contestant
         self._clock = clock
         self._app: App
-        self._cookies: dict[str, str] = {}  # by payload
+        self._cookies: dict[tuple[str, bool], str] = {}  # by payload; m has its own
 
-    def prepare(self, **place: str) -> Told:
+    def prepare(self, place: Told) -> Told:
         """Make the application; `place` says where its database and its Redis are."""
         module, _, name = self._contestant.partition(":")
         make = getattr(importlib.import_module(module), name)
         self._app = make(place)
         return {}
 
-    def begin(self, payload: str) -> Told:
+    def begin(self, payload: str, workload: str) -> Told:
         """Begin a session, and go on with it."""
-        self._cookies[payload] = self._begun(payload)
-        return {"cookie": self._cookies[payload]}
-
-    def _begun(self, payload: str) -> str:
-        return ask(self._app, environ_of(page("n", payload))).cookie
+        cookie = ask(self._app, environ_of(page("n", payload))).cookie
+        self._cookies[payload, workload == "m"] = cookie
+        return {"cookie": cookie}
 
     def take(self, workload: str, payload: str, requests: int) -> Told:
         """Ask for a page again and again; return what one request cost, in microseconds."""
@@ -71,8 +66,8 @@ class Worker:
     def _environ(self, workload: str, payload: str) -> Environ:
         if workload == "n":
             return environ_of(page(workload, payload))
-        opened = self._begun(payload) if workload == "m" else self._cookies.get(payload, NOBODYS)
-        return environ_of(page(workload, payload), opened)
+        cookie = self._cookies.get((payload, workload == "m"), NOBODYS)
+        return environ_of(page(workload, payload), cookie)
 
     def mix(self, requests: int) -> Told:
         """Read, change and begin sessions in turn."""
@@ -109,10 +104,6 @@ class Worker:
         """Serve over HTTP from now on, with one thread."""
         serving = importlib.import_module("benchmarks.bench.contestants.served")
         return {"port": serving.serve(self._app)}
-
-    def versions(self) -> Told:
-        """Name what is installed here."""
-        return {each.metadata["Name"].lower(): each.version for each in distributions()}
 
 
 def _status(app: App, environ: Environ) -> str:

@@ -15,6 +15,8 @@ WORKLOADS = {
     "page": "r, then a query that the page makes anyway",
     "late": "the same query, then r",
 }
+UNCOUNTED = 5  # requests after another contestant's turn, until the processor's caches are warm
+NOBODYS = f"session={'A' * 43}"  # the cookie that an application without sessions is sent
 REFRESHED_AFTER = 1  # second between two requests of the workload m
 SIZES = {"small": 300, "large": 20_000}  # bytes of JSON
 COUNTER = "counter"

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.bench.workloads import COUNTER, SIZES, content
 
-Place = Mapping[str, str]  # where its "url" and its "redis" are; SQLAlchemy's way of writing URLs
+Place = Mapping[str, Any]  # "url" of the database, as SQLAlchemy writes it, and that of "redis"
 Page = Callable[[Any], Any]  # from a request to a response
 
 
