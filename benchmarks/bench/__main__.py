@@ -4,47 +4,81 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from benchmarks.bench import cost, cost_tables, counts, environments, memory, parallel
+from benchmarks.bench import cost, cost_tables, counts, document, environments, memory, parallel
 from benchmarks.bench.places import Places, places
-from benchmarks.bench.roster import BOTH, CONTESTANTS, SECTIONS, Contestant, chosen
+from benchmarks.bench.roster import BOTH, CONTESTANTS, SECTIONS, SERVER, Contestant, chosen
 from benchmarks.bench.tables import Finding
 from benchmarks.bench.workloads import WORKLOADS
+
+TIMES = environments.FOLDER / "times.json"
 
 
 def main(argv: list[str]) -> int:
     """Run the sections that are asked for, one after another."""
     options = parse(argv)
     left_out = leave_out(options)
-    with places(options.databases) as made:
-        for section in options.sections or SECTIONS:
+    needed = options.databases if options.sections == ["cost"] else {*options.databases, *SERVER}
+    with places(needed) as made:
+        setting = document.setting(made, options.stated, left_out)
+        print(setting)
+        for section in options.sections:
             contestants = [one for one in options.contestants if section in one.sections]
-            for finding in RUN[section](made, contestants, options):
-                print(f"\n{finding.rendered()}", flush=True)
+            findings = list(RUN[section](made, contestants, options))
+            print("".join(f"\n{finding.rendered()}\n" for finding in findings), flush=True)
+            if options.document:
+                options.document.write_findings(section, findings)
+        if options.document:
+            options.document.write_setting(setting)
     return 0
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Return what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--contestants", type=_names, help=f"of {', '.join(CONTESTANTS)}")
-    parser.add_argument("--databases", type=_names, default=list(BOTH))
-    parser.add_argument("--workloads", type=_names, default=list(WORKLOADS))
-    parser.add_argument("--repeat", type=int, default=15, help="repetitions, each shuffled anew")
-    parser.add_argument("--requests", type=int, default=50, help="of each page in a repetition")
-    parser.add_argument("--changes", type=int, default=100, help="of each process in a race")
-    parser.add_argument("--races", type=int, default=3, help="repetitions of each race")
-    parser.add_argument("--visits", type=int, default=100_000, help="for the memory")
+    parser.add_argument("sections", nargs="*", type=_one_of(SECTIONS), metavar="SECTION")
+    parser.add_argument("--contestants", type=_some_of(CONTESTANTS))
+    parser.add_argument("--databases", type=_some_of(BOTH), default=list(BOTH))
+    parser.add_argument("--workloads", type=_some_of(WORKLOADS), default=list(WORKLOADS))
+    for name, (value, words) in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=words)
+    parser.add_argument("--write", type=Path, help="a folder for what the documentation includes")
     options = parser.parse_args(argv)
+    options.sections = options.sections or list(SECTIONS)
+    options.stated = {words: getattr(options, name) for name, (_, words) in NUMBERS.items()}
     options.contestants = chosen(options.contestants)
+    options.document = document.Document(options.write) if options.write else None
     return options
+
+
+NUMBERS = {
+    "repeat": (15, "repetitions of each turn"),
+    "requests": (50, "requests in a turn"),
+    "races": (3, "races of each kind"),
+    "changes": (100, "changes by each process in a race"),
+    "visits": (100_000, "requests for the memory"),
+}
+
+
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    def one(given: str) -> str:
+        if given not in known:
+            raise argparse.ArgumentTypeError(f"{given!r} is none of {', '.join(known)}")
+        return given
+
+    return one
+
+
+def _some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    one = _one_of(known)
+    return lambda given: [one(name) for name in given.split(",")]
 
 
 def leave_out(options: argparse.Namespace) -> dict[str, str]:
     """Make the environments; leave out the contestants that cannot be had, and say why."""
-    needed = {one.environment for one in options.contestants}
+    needed = dict.fromkeys(one.environment for one in options.contestants)
     reasons = {name: reason for name in needed if (reason := environments.missing(name))}
     left_out = {
         one.title: reasons[one.environment]
@@ -57,11 +91,8 @@ def leave_out(options: argparse.Namespace) -> dict[str, str]:
     return left_out
 
 
-def _names(given: str) -> list[str]:
-    return given.split(",")
-
-
-Found = Iterator[Finding]
+Found = Iterable[Finding]
+Run = Callable[[Places, list[Contestant], argparse.Namespace], Found]
 
 
 def run_cost(made: Places, contestants: list[Contestant], options: argparse.Namespace) -> Found:
@@ -71,6 +102,9 @@ def run_cost(made: Places, contestants: list[Contestant], options: argparse.Name
         requests=options.requests,
         repeat=options.repeat,
     )
+    document.keep(costs, TIMES)
+    if options.document and (reason := options.document.draw(costs)):
+        print(f"LEFT OUT: the chart: {reason}", file=sys.stderr, flush=True)
     return cost_tables.findings(costs)
 
 
@@ -94,7 +128,12 @@ def run_memory(made: Places, contestants: list[Contestant], options: argparse.Na
     return memory.findings(grown, options.visits)
 
 
-RUN = {"cost": run_cost, "counts": run_counts, "parallel": run_parallel, "memory": run_memory}
+RUN: dict[str, Run] = {
+    "cost": run_cost,
+    "counts": run_counts,
+    "parallel": run_parallel,
+    "memory": run_memory,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -56,8 +56,7 @@ def measure(
         for turn in turns:
             turn.ask(WARM_SERVED if turn.subject.contestant.is_served else WARM)
         for _ in range(repeat):
-            random.shuffle(turns)
-            for turn in turns:
+            for turn in random.sample(turns, len(turns)):
                 turn.costs.append(turn.ask(requests))
     return Costs({turn.key: turn.costs for turn in turns})
 
@@ -81,6 +80,11 @@ class Costs:
         """Return the median of what was taken."""
         times: list[float] = [getattr(cost, kind) for cost in self.taken[key]]
         return statistics.median(times)
+
+    def spread(self, key: Key) -> float:
+        """Return half the distance of the quartiles of the processor time, over its median."""
+        low, median, high = statistics.quantiles([cost.cpu for cost in self.taken[key]])
+        return (high - low) / 2 / median
 
     def added(self, key: Key, kind: str) -> float:
         """Return what the session adds to the same page of an application without sessions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from benchmarks.bench.cost import Costs, Key
 from benchmarks.bench.roster import CONTESTANTS
@@ -17,7 +18,8 @@ Group = tuple[str, bool]  # a database, and whether it is over HTTP
 
 def findings(costs: Costs) -> Iterator[Finding]:
     """Show each database, payload and kind of time in a table of its own."""
-    for group in sorted(set(map(_group, costs.taken)), key=lambda group: group[1]):
+    yield Finding("Spread", spread(costs), [])
+    for group in sorted(dict.fromkeys(map(_group, costs.taken)), key=itemgetter(1)):
         database, is_served = group
         for payload, size in SIZES.items():
             for kind, words in KINDS.items():
@@ -26,6 +28,16 @@ def findings(costs: Costs) -> Iterator[Finding]:
                     http = ", over HTTP" if is_served else ""
                     title = f"{database}{http}, {size:,} bytes, {words}"
                     yield Finding(title, without(costs, group, kind), rows)
+
+
+def spread(costs: Costs) -> str:
+    """Say how far the repetitions lie apart."""
+    spreads = sorted(costs.spread(key) for key in costs.taken)
+    usual, wide = spreads[len(spreads) // 2], spreads[len(spreads) * 9 // 10]
+    return (
+        f"Of the repetitions of one figure, the middle half lies within {usual:.1%} of the whole "
+        f"request's processor time for every second figure, and within {wide:.1%} for nine of ten."
+    )
 
 
 def _group(key: Key) -> Group:
@@ -54,4 +66,5 @@ def rows_of(costs: Costs, group: Group, payload: str, kind: str) -> Sequence[Row
         return compared(costs.added(key, kind), costs.ratio(key, kind))
 
     sessions = [one for one in CONTESTANTS.values() if one.baseline]
-    return rows_by_workload(sessions, {workload for _, _, workload, _ in taken}, cell)
+    shown = {workload for name, _, workload, _ in taken if CONTESTANTS[name].baseline}
+    return rows_by_workload(sessions, shown, cell)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distributions
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 from benchmarks.bench.roster import EXPRESS, OWN, REDIS, Contestant
@@ -16,6 +18,10 @@ from benchmarks.load.server import ROOT
 HERE = Path(__file__).parent
 FOLDER = ROOT / ".bench"
 STAMP = "made-from"
+STACK = (
+    *("pyramid", "pyramid_tm", "pyramid_retry", "WebOb", "transaction", "zope.sqlalchemy"),
+    *("SQLAlchemy", "psycopg", "waitress"),
+)
 PACKAGES = ("package.json", "package-lock.json")
 
 
@@ -85,9 +91,8 @@ def _install_python(folder: Path, environment: str) -> None:
 
 
 def _constraints() -> str:
-    """Pin what the driver's own environment has."""
-    own = {each.metadata["Name"]: each.version for each in distributions()}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(own.items()))
+    """Pin what all stand on to what the driver's own environment has."""
+    return "".join(f"{name}=={version(name)}\n" for name in STACK)
 
 
 def _run(*command: str, folder: Path | None = None) -> None:
@@ -107,6 +112,22 @@ def _stamp(folder: Path, wanted: str) -> None:
 
 def _fingerprint(wanted: str) -> str:
     return hashlib.sha256(wanted.encode()).hexdigest()
+
+
+def versions(environment: str) -> dict[str, str]:
+    """Tell the versions of what matters in an environment; nothing if it is not there."""
+    if environment == EXPRESS:
+        wanted = json.loads((HERE / EXPRESS / PACKAGES[0]).read_text())
+        found: dict[str, str] = wanted["dependencies"]
+        return found if (FOLDER / EXPRESS / STAMP).exists() else {}
+    if environment == OWN:
+        return {"Python": platform.python_version(), **{name: version(name) for name in STACK}}
+    places = (FOLDER / environment).glob("lib/python*/site-packages")
+    return {
+        each.metadata["Name"]: each.version
+        for each in distributions(path=list(map(str, places)))
+        if f"\n{each.metadata['Name']}==" in _requirements(environment).read_text()
+    }
 
 
 def variables() -> dict[str, str]:

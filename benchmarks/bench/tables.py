@@ -34,7 +34,8 @@ class Finding:
     def rendered(self, underline: str = "~") -> str:
         """Return it as reStructuredText."""
         heading = f"{self.title}\n{underline * len(self.title)}"
-        return "\n\n".join(part for part in (heading, self.text, table(self.rows)) if part)
+        shown = table(self.rows) if self.rows else ""
+        return "\n\n".join(part for part in (heading, self.text, shown) if part)
 
 
 def rows_by_workload(
