@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.bench import cost, cost_tables, counts, document, environments, memory, parallel
 from benchmarks.bench.places import Places, places
-from benchmarks.bench.roster import BOTH, CONTESTANTS, SECTIONS, SERVER, Contestant, chosen
+from benchmarks.bench.roster import BOTH, CONTESTANTS, REDIS, SECTIONS, SERVER, Contestant, chosen
 from benchmarks.bench.tables import Finding
 from benchmarks.bench.workloads import WORKLOADS
 
@@ -21,7 +21,8 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     left_out = leave_out(options)
     needed = options.databases if options.sections == ["cost"] else {*options.databases, *SERVER}
-    with places(needed) as made:
+    with_redis = any(one.environment == REDIS for one in options.contestants)
+    with places(needed, with_redis=with_redis) as made:
         setting = document.setting(made, options.stated, left_out)
         print(setting)
         for section in options.sections:
@@ -46,6 +47,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=value, help=words)
     parser.add_argument("--write", type=Path, help="a folder for what the documentation includes")
     options = parser.parse_args(argv)
+    if options.repeat < 2:  # noqa: PLR2004 - one has no spread
+        parser.error("argument --repeat: there are at least two, for the spread between them")
     options.sections = options.sections or list(SECTIONS)
     options.stated = {words: getattr(options, name) for name, (_, words) in NUMBERS.items()}
     options.contestants = chosen(options.contestants)

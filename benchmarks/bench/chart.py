@@ -25,7 +25,14 @@ def draw(costs: Costs, path: Path) -> None:
     panels = figure.subplots(len(databases), squeeze=False)[:, 0]
     for axes, database in zip(panels, databases, strict=True):
         _draw_panel(axes, costs, database)
-    panels[0].legend(frameon=False, labelcolor=INK)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        *(handles, labels),
+        loc="outside lower center",
+        ncols=len(SHOWN),
+        frameon=False,
+        labelcolor=INK,
+    )
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": path.name}):
         figure.savefig(path, transparent=True, metadata={"Date": None})
 

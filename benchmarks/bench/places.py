@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -81,7 +80,7 @@ def connected(url: URL) -> Iterator[Connection]:
 
 
 @contextmanager
-def places(databases: Iterable[str]) -> Iterator[Places]:
+def places(databases: Iterable[str], *, with_redis: bool) -> Iterator[Places]:
     """Start what is needed, and leave nothing of it in the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -89,18 +88,15 @@ def places(databases: Iterable[str]) -> Iterator[Places]:
         if "postgresql" in databases:
             instance = stack.enter_context(running("postgresql", settings=SETTINGS))
             server = make_url(instance.url).difference_update_query(["connect_timeout"])
-        yield Places(folder, server, stack.enter_context(redis_server(folder)))
+        redis = stack.enter_context(redis_server(folder)) if with_redis else None
+        yield Places(folder, server, redis)
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str | None]:
-    """Start a Redis that keeps nothing, and lend its URL; None when it is not installed."""
-    program = shutil.which("redis-server")
-    if program is None:
-        yield None
-        return
+def redis_server(folder: Path) -> Iterator[str]:
+    """Start a Redis that keeps nothing, and lend its URL."""
     port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)
