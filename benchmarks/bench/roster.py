@@ -74,6 +74,9 @@ ROSTER = (
         payloads=("small",),  # a cookie has 4 kB
     ),
     Contestant(*(FLOOR, "floor", "floor:make"), sections=(*RACED, MEMORY), refreshes=False),
+    Contestant(
+        *("floor-like-ours", "floor on a table like ours", "floor:like_ours"), refreshes=False
+    ),
     Contestant("raw-driver", "raw driver", "raw_driver:make", refreshes=False),
     Contestant(
         *("sqlsession", "pyramid_sqlsession", "sqlsession:make"), sections=(*RACED, MEMORY)
