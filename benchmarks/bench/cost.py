@@ -13,7 +13,7 @@ from benchmarks.bench.subjects import Cost, Subject, at_work
 from benchmarks.bench.workloads import SIZES
 
 WARM = 30  # requests before the first that is measured
-WARM_SERVED = 300  # until Node has compiled what is asked for often
+WARM_SERVED = 100  # until Node has compiled what is asked for often
 MORE = {"x": 5}  # times as many requests, as it is a µs that is looked for
 SPAN = 100  # requests of m, at one a second
 
