@@ -103,4 +103,5 @@ class Costs:
         other = (name, database, "r", payload) if workload == "m" else floor
         if workload == "x" or other not in self.taken:
             return None
-        return self.added(key, kind) / self.added(other, kind)
+        least = self.added(other, kind)
+        return self.added(key, kind) / least if least > 0 else None  # it may drown in noise
