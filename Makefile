@@ -46,7 +46,7 @@ galera failover: $(VENV)/.test-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.cluster $@ --requests $(REQUESTS)
 
 bench: $(VENV)/.bench-installed
-	@$(VENV)/bin/python -W ignore -m benchmarks.bench --write docs/benchmarks
+	@$(VENV)/bin/python -W ignore -m benchmarks.bench --write docs/benchmarks --keep .bench/times.json
 
 demo: $(VENV)/.demo-installed
 	@echo "The demo is served on http://localhost:6543 (stop it with Ctrl+C)"

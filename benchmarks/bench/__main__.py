@@ -6,14 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks.bench import cost, cost_tables, counts, document, environments, memory, parallel
+from benchmarks.bench import cost, cost_tables, counts, document, memory, parallel
 from benchmarks.bench.absent import leave_out
 from benchmarks.bench.options import parse
 from benchmarks.bench.places import Places, places
 from benchmarks.bench.roster import REDIS, Contestant
 from benchmarks.bench.tables import Finding
-
-TIMES = environments.FOLDER / "times.json"
 
 
 def main(argv: list[str]) -> int:
@@ -46,7 +44,8 @@ def run_cost(made: Places, contestants: list[Contestant], options: argparse.Name
         requests=options.requests,
         repeat=options.repeat,
     )
-    document.keep(costs, TIMES)
+    if options.keep:
+        document.keep(costs, options.keep)
     if options.document and (reason := options.document.draw(costs)):
         print(f"LEFT OUT: the chart: {reason}", file=sys.stderr, flush=True)
     return cost_tables.findings(costs)

@@ -86,7 +86,8 @@ class Costs:
 
     def spread(self, key: Key) -> float:
         """Return half the distance of the quartiles of the processor time, over its median."""
-        low, median, high = statistics.quantiles([cost.cpu for cost in self.taken[key]])
+        times = [cost.cpu for cost in self.taken[key]]
+        low, median, high = statistics.quantiles(times, method="inclusive")
         return (high - low) / 2 / median
 
     def added(self, key: Key, kind: str) -> float:

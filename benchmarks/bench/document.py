@@ -59,7 +59,6 @@ def keep(costs: Costs, path: Path) -> None:
         | {"costs": [asdict(cost) for cost in costs]}
         for (name, database, workload, payload), costs in costs.taken.items()
     ]
-    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(taken))
 
 

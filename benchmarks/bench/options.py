@@ -35,6 +35,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for name, (value, words) in NUMBERS.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{words} ({value:,})")
     parser.add_argument("--write", type=Path, help="a folder for what the documentation includes")
+    parser.add_argument("--keep", type=Path, help="a file for all times, as JSON")
     options = parser.parse_args(argv)
     if options.repeat < FEWEST:
         parser.error(f"argument --repeat: {options.repeat} is less than {FEWEST}")
