@@ -59,6 +59,7 @@ def keep(costs: Costs, path: Path) -> None:
         | {"costs": [asdict(cost) for cost in costs]}
         for (name, database, workload, payload), costs in costs.taken.items()
     ]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(taken))
 
 

@@ -12,7 +12,7 @@ from benchmarks.bench.environments import command_of, variables
 from benchmarks.bench.places import Places
 from benchmarks.bench.process import Process
 from benchmarks.bench.roster import Contestant
-from benchmarks.bench.workloads import NOBODYS, UNCOUNTED, page
+from benchmarks.bench.workloads import NOBODYS, TEXT, UNCOUNTED, content, page
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,13 @@ class Subject:
         self.open()
         if self.contestant.baseline:
             for payload in self.contestant.payloads:
-                self.begin(payload, "r")
+                self._check(payload, self.begin(payload, "r"))
+
+    def _check(self, payload: str, cookie: str) -> None:
+        """Refuse a session that is not there: nothing is found fastest."""
+        shown = self.process.ask("show", key=TEXT, cookie=cookie)["body"]
+        if shown != content(payload)[TEXT]:
+            raise RuntimeError(f"{self.contestant.title} has kept {shown!r}")
 
     def open(self) -> None:
         """Make it ready to be asked."""

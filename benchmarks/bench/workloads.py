@@ -19,14 +19,14 @@ UNCOUNTED = 5  # requests after another contestant's turn, until the processor's
 NOBODYS = f"session={'A' * 43}"  # the cookie that an application without sessions is sent
 REFRESHED_AFTER = 1  # second between two requests of the workload m
 SIZES = {"small": 300, "large": 20_000}  # bytes of JSON
-COUNTER = "counter"
+COUNTER, TEXT = "counter", "locale"
 ITEM = {"article": "A-1000", "name": "A thing to take home", "quantity": 1, "price": "12.50"}
 
 
 def content(payload: str) -> dict[str, Any]:
     """Return what a session holds: a counter, and a cart that fills most of its size."""
     cart: list[dict[str, Any]] = []
-    held = {COUNTER: 0, "locale": "en_GB", "cart": cart, "note": ""}
+    held = {COUNTER: 0, TEXT: "en_GB", "cart": cart, "note": ""}
     step = len(json.dumps(ITEM)) + len(", ")
     cart.extend(dict(ITEM) for _ in range((SIZES[payload] - len(json.dumps(held))) // step))
     held["note"] = "x" * (SIZES[payload] - len(json.dumps(held)))
