@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
             if options.document:
                 options.document.write_findings(section, findings)
         if options.document:
-            options.document.write_setting(setting)
+            options.document.write_setting(setting, left_out)
     return 0
 
 

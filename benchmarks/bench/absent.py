@@ -29,7 +29,7 @@ def _without_server(options: argparse.Namespace) -> dict[str, str]:
         if server not in options.databases:
             needing = [name for name in options.sections if name in ON_A_SERVER]
             options.sections = [name for name in options.sections if name not in ON_A_SERVER]
-            reasons |= {f"the section {name}": f"it runs on {server} alone" for name in needing}
+            reasons |= dict.fromkeys(needing, f"it runs on {server} alone")
     return reasons
 
 

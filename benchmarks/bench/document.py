@@ -18,7 +18,7 @@ from sqlalchemy import text
 from benchmarks.bench import chart, environments
 from benchmarks.bench.cost import Costs
 from benchmarks.bench.places import Places, connected
-from benchmarks.bench.roster import CONTESTANTS, OWN
+from benchmarks.bench.roster import CONTESTANTS, OWN, SECTIONS
 from benchmarks.bench.tables import Finding, Row
 from benchmarks.load.report import table
 
@@ -36,9 +36,12 @@ class Document:
         """Write the tables of a section."""
         self._write(section, "\n\n".join(finding.rendered() for finding in findings))
 
-    def write_setting(self, setting: str) -> None:
-        """Write what a run was made with."""
+    def write_setting(self, setting: str, left_out: Mapping[str, str]) -> None:
+        """Write what a run was made with, and leave no figures of another where there are none."""
         self._write("setting", setting)
+        for section in SECTIONS:
+            if section in left_out:
+                self._write(section, f"Left out: {left_out[section]}.")
 
     def _write(self, name: str, content: str) -> None:
         (self._folder / f"{name}.rst.inc").write_text(f"{content}\n")

@@ -18,6 +18,7 @@ from benchmarks.load.server import ROOT
 HERE = Path(__file__).parent
 FOLDER = ROOT / ".bench"
 STAMP = "made-from"
+NEEDED = {REDIS: ("redis-server",), EXPRESS: ("node", "npm")}
 STACK = (
     *("pyramid", "pyramid_tm", "pyramid_retry", "WebOb", "transaction", "zope.sqlalchemy"),
     *("SQLAlchemy", "psycopg", "waitress"),
@@ -50,8 +51,9 @@ def missing(environment: str) -> str:
 
 
 def _make(environment: str) -> None:
-    if environment == REDIS and not shutil.which("redis-server"):
-        raise MissingError("Redis is not installed")
+    for program in NEEDED.get(environment, ()):
+        if not shutil.which(program):
+            raise MissingError(f"{program} is not installed")
     folder = FOLDER / environment
     is_express = environment == EXPRESS
     wanted = _express_wanted() if is_express else _python_wanted(environment)
@@ -74,8 +76,6 @@ def _requirements(environment: str) -> Path:
 
 
 def _install_express(folder: Path) -> None:
-    if not shutil.which("npm"):
-        raise MissingError("Node and npm are not installed")
     folder.mkdir(parents=True, exist_ok=True)
     for name in PACKAGES:
         shutil.copy(HERE / "express" / name, folder)
