@@ -11,7 +11,7 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst docs/*.rst)
 
-.PHONY: help test test-lowest demo load faults galera failover lint format check-wheel distclean
+.PHONY: help test test-lowest demo load faults galera failover bench lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -21,6 +21,7 @@ help:
 	@echo "make faults       break databases, disks, processes and clocks under that load"
 	@echo "make galera       the same on three nodes of MariaDB, one of them killed"
 	@echo "make failover     the same on PostgreSQL, which is killed and replaced by its standby"
+	@echo "make bench        measure what a session costs, beside the least possible and other stores"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -44,6 +45,9 @@ faults: $(VENV)/.test-installed
 galera failover: $(VENV)/.test-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.cluster $@ --requests $(REQUESTS)
 
+bench: $(VENV)/.bench-installed
+	@$(VENV)/bin/python -W ignore -m benchmarks.bench --write docs/benchmarks --keep .bench/times.json
+
 demo: $(VENV)/.demo-installed
 	@echo "The demo is served on http://localhost:6543 (stop it with Ctrl+C)"
 	@$(VENV)/bin/pserve demo/development.ini
@@ -64,7 +68,7 @@ check-wheel:
 	.ci/check-wheel $(PYTHON)
 
 distclean:
-	rm -rf $(VENV) $(LOWEST_VENV) build dist *.egg-info demo/*.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(LOWEST_VENV) .bench build dist *.egg-info demo/*.egg-info .coverage* htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -81,6 +85,11 @@ $(VENV)/.test-installed: $(VENV)/bin/python $(METADATA)
 $(VENV)/.lint-installed: $(VENV)/bin/python $(METADATA)
 	@echo "Installing the package and what its checks need into $(VENV)"
 	@$(VENV)/bin/python -m pip install --quiet -e ".[test,lint]" $(DEMO)
+	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/bin/python $(METADATA)
+	@echo "Installing the package and what its benchmarks need into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[test,bench]" $(DEMO)
 	@touch $@
 
 $(VENV)/.demo-installed: $(VENV)/bin/python $(METADATA)

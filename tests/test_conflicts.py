@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from pyramid_sqlsession import SessionConflict
-from tests.harness import App, Browser, Clock, MakeApp, Note
+from tests.harness import App, Browser, Clock, MakeApp, Note, only_on_sqlite
 from tests.harness.endings import Handled, and_raise_a_handled_error
 from tests.harness.locks import IMPATIENT
 from tests.harness.marks import only_on_servers

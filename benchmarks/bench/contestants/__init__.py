@@ -1,0 +1,1 @@
+"""The applications that are compared: each module makes one, at a place that it is told."""
