@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+from benchmarks.bench.workloads import method
+
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Environ = dict[str, Any]
 
@@ -24,6 +26,7 @@ class Answer:
 def environ_of(path: str, cookie: str = "", query: str = "") -> Environ:
     """Return what a server would say of a request."""
     environ: Environ = {"PATH_INFO": path, "QUERY_STRING": query, "REMOTE_ADDR": "127.0.0.1"}
+    environ |= {"REQUEST_METHOD": method(path), "CONTENT_LENGTH": "0"}
     setup_testing_defaults(environ)
     environ["wsgi.input"] = io.BytesIO()
     if cookie:

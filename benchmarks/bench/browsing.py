@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection
 
+from benchmarks.bench.workloads import method
+
 SCHEDULED = 2  # CPUCLOCK_SCHED of Linux: what the scheduler has counted, in nanoseconds
 
 
@@ -16,9 +18,9 @@ class Browser:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def get(self, path: str, headers: Mapping[str, str]) -> str:
+    def visit(self, path: str, headers: Mapping[str, str]) -> str:
         """Ask for a page; return the cookie that is sent, or nothing."""
-        self._connection.request("GET", path, headers=dict(headers))
+        self._connection.request(method(path), path, headers=dict(headers))
         response = self._connection.getresponse()
         response.read()
         if response.status != HTTPStatus.OK:

@@ -77,7 +77,7 @@ class Served(Subject):
     def begin(self, payload: str, workload: str) -> str:  # noqa: ARG002 - there is no m
         """Begin a session to go on with; return its cookie."""
         assert self._browser
-        self._cookies[payload] = self._browser.get(page("n", payload), {})
+        self._cookies[payload] = self._browser.visit(page("n", payload), {})
         return self._cookies[payload]
 
     def take(self, workload: str, payload: str, requests: int) -> Cost:
@@ -86,10 +86,10 @@ class Served(Subject):
         path, cookie = page(workload, payload), self._cookies.get(payload, NOBODYS)
         headers = {} if workload == "n" else {"Cookie": cookie}
         for _ in range(UNCOUNTED):
-            self._browser.get(path, headers)
+            self._browser.visit(path, headers)
         wall, cpu = time.perf_counter(), processor_time(self.process.pid)
         for _ in range(requests):
-            self._browser.get(path, headers)
+            self._browser.visit(path, headers)
         cpu, wall = processor_time(self.process.pid) - cpu, time.perf_counter() - wall
         return Cost(cpu / requests * 1e6, wall / requests * 1e6)
 

@@ -9,12 +9,13 @@ from typing import Any
 WORKLOADS = {
     "x": "a cookie is sent, the session is not looked at",
     "r": "one key is read",
-    "w": "one is added to a counter",
+    "w": "one is added to a counter, by a form",
     "n": "a session begins",
     "m": "r with the idle refresh on, at one request a second",
     "page": "r, then a query that the page makes anyway",
     "late": "the same query, then r",
 }
+FORMS = {"/w", "/add"}  # sent with POST
 UNCOUNTED = 5  # requests after another contestant's turn, until the processor's caches are warm
 NOBODYS = f"session={'A' * 43}"  # the cookie that an application without sessions is sent
 REFRESHED_AFTER = 1  # second between two requests of the workload m
@@ -36,3 +37,8 @@ def content(payload: str) -> dict[str, Any]:
 def page(workload: str, payload: str) -> str:
     """Return the path of the page; only the one that begins a session depends on the payload."""
     return f"/n-{payload}" if workload == "n" else f"/{workload}"
+
+
+def method(path: str) -> str:
+    """Return how a page is asked for."""
+    return "POST" if path in FORMS else "GET"

@@ -70,6 +70,6 @@ def finished(app: Flask, pages: Mapping[str, Page]) -> App:
     """Add the pages; Flask's request is not an argument."""
     for name, page in pages.items():
         view: Callable[[], FlaskResponse] = partial(page, request)
-        app.add_url_rule(f"/{name}", name, view)
+        app.add_url_rule(f"/{name}", name, view, methods=["GET", "POST"])
     wsgi: App = app
     return wsgi

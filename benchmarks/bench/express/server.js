@@ -60,7 +60,7 @@ function addPages(pool, contents, hasSessions) {
     response.send(found);
   });
   app.get("/r", (request, response) => response.send(String(request.session.counter)));
-  app.get("/w", (request, response) => {
+  app.post("/w", (request, response) => {
     add(request.session, "counter");
     response.send("ok");
   });
@@ -73,7 +73,7 @@ function addPages(pool, contents, hasSessions) {
   app.get("/show", (request, response) => {
     response.send(String(request.session[request.query.key] ?? 0));
   });
-  app.get("/add", (request, response) => {
+  app.post("/add", (request, response) => {
     add(request.session, request.query.key);
     response.send("ok");
   });
@@ -89,15 +89,17 @@ function serve() {
   });
 }
 
-function get(path, cookie) {
+function ask(method, path, cookie) {
   return new Promise((resolve, reject) => {
     const headers = cookie ? { cookie } : {};
-    const request = http.get({ host: "127.0.0.1", port, path, headers, agent }, (response) => {
+    const asked = { host: "127.0.0.1", port, method, path, headers, agent };
+    const request = http.request(asked, (response) => {
       let body = "";
       response.on("data", (part) => (body += part));
       response.on("end", () => resolve({ status: response.statusCode, body }));
     });
     request.on("error", reject);
+    request.end();
   });
 }
 
@@ -105,14 +107,14 @@ async function race({ key, cookie, requests }) {
   const answers = {};
   const began = Number(process.hrtime.bigint()) / 1e9; // the same clock as Python's monotonic()
   for (let number = 0; number < requests; number++) {
-    const { status } = await get(`/add?key=${key}`, cookie);
+    const { status } = await ask("POST", `/add?key=${key}`, cookie);
     answers[status] = (answers[status] ?? 0) + 1;
   }
   return { began, ended: Number(process.hrtime.bigint()) / 1e9, answers };
 }
 
 async function show({ key, cookie }) {
-  return { body: (await get(`/show?key=${key}`, cookie)).body };
+  return { body: (await ask("GET", `/show?key=${key}`, cookie)).body };
 }
 
 const told = { prepare, serve, race, show };
