@@ -11,7 +11,7 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst docs/*.rst)
 
-.PHONY: help test test-lowest demo load faults galera failover bench lint format check-wheel distclean
+.PHONY: help test test-lowest demo load faults galera failover bench instructions lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -22,6 +22,7 @@ help:
 	@echo "make galera       the same on three nodes of MariaDB, one of them killed"
 	@echo "make failover     the same on PostgreSQL, which is killed and replaced by its standby"
 	@echo "make bench        measure what a session costs, beside the least possible and other stores"
+	@echo "make instructions count those of a request (COMMITS=\"main HEAD\" compares them)"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -44,6 +45,9 @@ faults: $(VENV)/.test-installed
 
 galera failover: $(VENV)/.test-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.cluster $@ --requests $(REQUESTS)
+
+instructions: $(VENV)/.test-installed
+	@$(VENV)/bin/python -m benchmarks.instructions $(COMMITS)
 
 bench: $(VENV)/.bench-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.bench --write docs/benchmarks --keep .bench/times.json
