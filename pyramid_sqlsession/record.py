@@ -15,8 +15,8 @@ from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
-from pyramid_sqlsession.snapshots import Snapshot, content_of
-from pyramid_sqlsession.states import Aside, Change, Mark, Stored
+from pyramid_sqlsession.states import Aside, Change, Mark, Snapshot, Stored
+from pyramid_sqlsession.watched_dict import Moment, content_of
 
 
 class Record:
@@ -49,7 +49,9 @@ class Record:
         self._login_keys = settings.rotate_on_change_of
         self._touch_interval = settings.touch_interval
         self.state = self._opening_state()
-        self.session = SQLSession(data or {}, self.state)
+        self._loaded = data or {}
+        self.session = SQLSession(self._loaded, self.state)
+        self._opened_at = self.session.moment()
         self._dumped = self._opening_snapshot()
         self._written = self._dumped  # what `current` was made of, unless that went back
         self.mark = self._stored_mark()
@@ -63,9 +65,9 @@ class Record:
 
     def _opening_snapshot(self) -> Snapshot:
         if self.current is None:
-            return Snapshot(b"", None, b"")
+            return Snapshot(b"", Moment(-1), b"")
         data = self.current.row.data
-        return Snapshot(data, content_of(self.session), self._login_in(self.session))
+        return Snapshot(data, self._opened_at, self._login_in(self._loaded))
 
     def _invalidate(self) -> None:
         """End the row, whatever becomes of the transaction, and go on without one."""
@@ -98,7 +100,7 @@ class Record:
             return
         state, mark = self.state, self.mark
         data = self.serializer.loads(written.row.data)
-        self._replace_data(merge(data, dict(self.session), self._marked_data()))
+        self._replace_data(merge(data, self.session.unwatched(), self._marked_data()))
         state.forced += mark.forced - written.forced
         state.rotations += mark.rotations - written.rotations
         if state.lifetime == written.row.lifetime:
@@ -117,7 +119,7 @@ class Record:
             return
         self.rejoined = self._as_it_is()
         state, mark = self.state, self.mark
-        self._replace_data(merge(self._marked_data(), dict(self.session), aside.data))
+        self._replace_data(merge(self._marked_data(), self.session.unwatched(), aside.data))
         state.forced += aside.forced - mark.forced
         state.rotations += aside.rotations - mark.rotations
         if state.lifetime == mark.lifetime:
@@ -130,7 +132,7 @@ class Record:
 
     def _as_it_is(self) -> Aside:
         state = self.state
-        return Aside(dict(self.session), state.lifetime, state.forced, state.rotations)
+        return Aside(self.session.unwatched(), state.lifetime, state.forced, state.rotations)
 
     def _marked_data(self) -> dict[str, Any]:
         return {} if self.mark.data is None else self.serializer.loads(self.mark.data)
@@ -159,8 +161,7 @@ class Record:
             and state.rotations == stored.rotations
             and state.lifetime == stored.row.lifetime
             and self._written.data is stored.row.data
-            and self._written.content is not None
-            and self._written.content == content_of(self.session)
+            and self.session.is_still(self._written.moment)
         )
 
     def change(self) -> Change | None:
@@ -180,10 +181,10 @@ class Record:
 
     def dump(self) -> bytes:
         """Serialise the session, unless it is what it was the last time."""
-        content = content_of(self.session)
-        if content is None or content != self._dumped.content:
-            data = dump(self.serializer, self.session)
-            self._dumped = Snapshot(data, content, self._login_in(self.session))
+        if not self.session.is_still(self._dumped.moment):
+            values = self.session.unwatched()
+            data = dump(self.serializer, values)
+            self._dumped = Snapshot(data, self.session.moment(), self._login_in(values))
         return self._dumped.data
 
     def holds(self, data: bytes) -> bool:
@@ -200,15 +201,21 @@ class Record:
             state.forced == stored.forced
             and state.rotations == stored.rotations
             and state.lifetime == stored.row.lifetime
-            and (data == stored.row.data or self._is_written_otherwise(stored.row, data))
+            and (data == stored.row.data or self._is_written_otherwise(stored, data))
         )
 
-    def _is_written_otherwise(self, row: Row, data: bytes) -> bool:
+    def _is_written_otherwise(self, stored: Stored, data: bytes) -> bool:
         """Whether a row holds what `data` says, though not as today's serializer writes it."""
-        old, new = self._snapshot_of(row.data), self._snapshot_of(data)
-        if old is not None and new is not None and old.content and new.content:
-            return old.content == new.content
-        return data == dump(self.serializer, self.serializer.loads(row.data))
+        if stored is not self.presented or self._has_other_values():
+            return False
+        return data == dump(self.serializer, self.serializer.loads(stored.row.data))
+
+    def _has_other_values(self) -> bool:
+        """Whether some key plainly has another value than was loaded."""
+        loaded, now = self._loaded, self.session.unwatched()
+        if loaded != now or any(type(loaded[key]) is not type(now[key]) for key in now):
+            return True
+        return self.session.has_other_content(self._opened_at)
 
     def _snapshot_of(self, data: bytes) -> Snapshot | None:
         """Return what is known of this data, None for nothing."""

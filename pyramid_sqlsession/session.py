@@ -11,6 +11,7 @@ from pyramid.interfaces import ISession
 from zope.interface import implementer
 
 from pyramid_sqlsession.expiry import Limits
+from pyramid_sqlsession.watched_dict import WatchedDict
 
 FLASH = "_f_"
 CSRF = "_csrft_"
@@ -39,7 +40,7 @@ class State:
 
 
 @implementer(ISession)
-class SQLSession(dict[str, Any]):
+class SQLSession(WatchedDict):
     """A visitor's session, readable for as long as anybody holds it.
 
     What is put into it is saved with the request's transaction; nested changes are noticed.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pyramid_sqlsession.rows import Row
+from pyramid_sqlsession.watched_dict import Moment
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class Aside(NamedTuple):
     lifetime: int | None
     forced: int
     rotations: int
+
+
+class Snapshot(NamedTuple):
+    """The session serialised; when that was, and who was logged in then."""
+
+    data: bytes
+    moment: Moment
+    login: Hashable
 
 
 class Change(NamedTuple):

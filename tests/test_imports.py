@@ -14,9 +14,9 @@ PACKAGE = "pyramid_sqlsession"
 LAYERS = (
     {
         *("converters", "events", "exceptions", "expiry", "merge"),
-        *("session", "session_id", "transactions"),
+        *("session", "session_id", "transactions", "watched_dict"),
     },
-    {"extra_columns", "model", "refusals", "serializers", "settings", "snapshots"},
+    {"extra_columns", "model", "refusals", "serializers", "settings"},
     {"cookie", "joining", "rows"},
     {"database"},
     {"expired_rows", "fields", "record", "states"},
