@@ -11,7 +11,7 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst docs/*.rst)
 
-.PHONY: help test test-lowest demo load faults galera failover bench instructions lint format check-wheel distclean
+.PHONY: help test test-lowest demo load faults galera failover bench growth instructions lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -23,6 +23,7 @@ help:
 	@echo "make failover     the same on PostgreSQL, which is killed and replaced by its standby"
 	@echo "make bench        measure what a session costs, beside the least possible and other stores"
 	@echo "make instructions count those of a request (COMMITS=\"main HEAD\" compares them)"
+	@echo "make growth       measure what a session costs in large tables, and large sessions"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -51,6 +52,9 @@ instructions: $(VENV)/.test-installed
 
 bench: $(VENV)/.bench-installed
 	@$(VENV)/bin/python -W ignore -m benchmarks.bench --write docs/benchmarks --keep .bench/times.json
+
+growth: $(VENV)/.bench-installed
+	@$(VENV)/bin/python -W ignore -m benchmarks.growth --write docs/benchmarks
 
 demo: $(VENV)/.demo-installed
 	@echo "The demo is served on http://localhost:6543 (stop it with Ctrl+C)"
