@@ -223,10 +223,11 @@ def somebody_writing(app: App, request: Any) -> None:
 @only_on_sqlite
 @pytest.mark.parametrize("known", [False, True], ids=["new visitor", "known visitor"])
 @pytest.mark.parametrize("retries", [False, True], ids=["no retry", "retry"])
+@pytest.mark.parametrize("method", ["get", "post"])
 def test_a_transaction_that_we_cannot_begin_is_a_conflict(
-    make_app: MakeApp, known: bool, retries: bool
+    make_app: MakeApp, known: bool, retries: bool, method: str
 ) -> None:
-    """The lock is refused to our first statement before that is sent."""
+    """The lock is refused to our first statement before that is sent, be it the first or not."""
 
     def write(request: Any) -> None:
         if request.environ.get("retry.attempt", 0) == 0:
@@ -239,14 +240,15 @@ def test_a_transaction_that_we_cannot_begin_is_a_conflict(
         engine_options={"connect_args": IMPATIENT["sqlite"]},
     )
     begin_with(app, "BEGIN IMMEDIATE")
+    ask = getattr(app, method)
     if known:
         app.get("/seed")
     if retries:
-        app.get("/")
+        ask("/")
         assert data(app)["x"] == 1
     else:
         with pytest.raises(SessionConflict):
-            app.get("/")
+            ask("/")
 
 
 @only_on_sqlite

@@ -197,6 +197,19 @@ def test_a_savepoint_takes_back_what_was_written_after_it(make: Make) -> None:
     assert len(app.rows()) == 1
 
 
+def test_a_savepoint_with_nothing_to_take_back_is_no_obstacle(make: Make) -> None:
+    """A form's session is read with the connection that the savepoint is made on."""
+
+    def view(request: Any) -> None:
+        request.session["x"] = request.session["x"] + "!"
+        request.tm.savepoint(optimistic=True)
+
+    app = make(views={"/": view})
+    app.get("/write?x=1")
+    app.post("/")
+    assert [row.data for row in app.rows()] == [{"x": "1!"}]
+
+
 @pytest.mark.parametrize("savepoint", [False, True])
 def test_a_row_that_was_changed_as_an_object_is_saved(make: Make, savepoint: bool) -> None:
     """It is one of the store's, and its mapped class may have columns of the application."""

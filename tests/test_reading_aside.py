@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 import zope.sqlalchemy
 from sqlalchemy import Engine, NullPool, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tests.harness import (
@@ -123,6 +124,20 @@ def test_a_pool_that_keeps_no_connection_is_not_asked_for_a_second_one(make_app:
     )
     app.get("/write?x=1")
     assert app.get("/").json is True
+
+
+@only_on_postgresql
+def test_a_statement_that_failed_does_not_hide_the_session(make_app: MakeApp) -> None:
+    """PostgreSQL refuses whatever follows in that transaction; what is committed is still read."""
+
+    def fail_and_read(request: Any) -> Any:
+        with suppress(DBAPIError):
+            request.dbsession.execute(text("SELECT nonsense"))
+        return dict(request.session)
+
+    app = make_app(views={"/": fail_and_read})
+    app.get("/write?x=1")
+    assert app.get("/").json == {"x": "1"}
 
 
 # How it is read

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.harness import App, Clock, MakeApp, over_both_managers
+from tests.harness.endings import Handled, after, and_raise_a_handled_error, answer
 from tests.test_foreign_transactions import owned
 
 DAY = 86_400
@@ -323,3 +324,19 @@ def test_in_somebody_elses_transaction_a_touch_is_part_of_it(
         assert (seen.of_session, seen.commits) == ({"SELECT": 1, "UPDATE": 1}, 0)
         owner.manager.commit()
     assert app.rows()[0].columns["accessed"] == clock.now
+
+
+def test_an_error_page_that_sends_no_cookie_does_not_prolong_one(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    """Though the use is noted, and the cookie would be due."""
+    app = make_app(
+        views={"/": after(lambda request: request.session.get("x"), and_raise_a_handled_error)},
+        exception_views={Handled: answer},
+        settings={"sqlsession.cookie_max_age": "1d", "sqlsession.set_on_exception": "false"},
+    )
+    app.get("/write?x=1")
+    clock.advance(HOUR)
+    with app.statements() as seen:
+        assert app.set_cookies(app.get("/")) == []
+    assert seen.of_session == {"SELECT": 1, "UPDATE": 1}
