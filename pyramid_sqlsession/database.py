@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pyramid.request import Request
 from sqlalchemy import URL, Connection, Engine, QueuePool, engine_from_config, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.orm import Session, scoped_session
 from zope.sqlalchemy import ZopeTransactionEvents
 
@@ -205,11 +205,16 @@ def short_transaction(bind: Bind) -> Iterator[Connection]:
 def for_one_statement(connection: Connection) -> Connection:
     """Have no BEGIN and ROLLBACK sent around what is read, where that is saved by it.
 
-    An application may do something to each transaction that is begun.
+    An application may do something to each transaction that is begun, and to each connection
+    that is lent, which begins one.
     """
-    if connection.dialect.name != "postgresql" or connection.engine.dispatch.begin:
+    dialect = connection.dialect
+    if dialect.name != "postgresql" or connection.engine.dispatch.begin:
         return connection
-    return connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    except (InvalidRequestError, dialect.loaded_dbapi.Error):  # it has begun
+        return connection
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -176,3 +176,23 @@ def test_what_the_application_does_when_its_engine_begins_is_done(make_app: Make
     app = make_app()
     event.listen(app.engine, "begin", lambda connection: None)
     assert ways_to_read(app) == [False, False]
+
+
+SOMETHING: dict[str, Callable[..., Any]] = {
+    "connect": lambda connection, record: connection.cursor().execute("SELECT 1"),
+    "checkout": lambda connection, record, proxy: connection.cursor().execute("SELECT 1"),
+    "engine_connect": lambda connection: connection.scalar(text("SELECT 1")),
+}
+
+
+@pytest.mark.parametrize("moment", SOMETHING)
+def test_what_the_application_does_to_each_connection_is_no_obstacle(
+    make_app: MakeApp, moment: str
+) -> None:
+    """It may set a time zone, and so begin a transaction that cannot be turned off any more."""
+    app = make_app()
+    app.get("/write?x=1")
+    app.engine.dispose()
+    event.listen(app.engine, moment, SOMETHING[moment])
+    assert app.get("/read").json == {"x": "1"}
+    assert app.get("/write?y=2").json == {"x": "1", "y": "2"}
