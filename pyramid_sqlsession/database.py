@@ -110,17 +110,19 @@ class ApplicationDatabase:
 def _shows_the_same(bind: Bind, dbsession: Session) -> bool:
     """Whether a connection of its engine shows the rows that an unused dbsession would show.
 
-    Not if something is done to each of its transactions, such as choosing a tenant; nor if it is
-    bound to a connection, or its engine lends the same one to everybody.
+    Not if something is done to each of its transactions or connections, such as choosing a
+    tenant; nor if it is bound to a connection, or its engine lends the same one to everybody.
     """
     if not isinstance(bind, Engine) or not isinstance(bind.pool, QueuePool):
+        return False
+    if type(dbsession).connection is not Session.connection:
         return False
     begun = (*dbsession.dispatch.after_begin, *dbsession.dispatch.after_transaction_create)
     return not [act for act in begun if not _is_of_zope(act)]
 
 
 def _is_of_zope(listener: Any) -> bool:
-    return isinstance(getattr(listener, "__self__", None), ZopeTransactionEvents)
+    return type(getattr(listener, "__self__", None)) is ZopeTransactionEvents
 
 
 class OwnDatabase:

@@ -96,6 +96,50 @@ def test_what_the_application_does_to_each_transaction_is_done_before_the_sessio
     assert found["is_in_transaction"]
 
 
+class TenantEvents(zope.sqlalchemy.ZopeTransactionEvents):  # type: ignore[misc]  # it is untyped
+    """Joins a dbsession to the transaction, and may choose the tenant then."""
+
+
+class TenantSession(Session):
+    """May choose the tenant for each connection that it hands out."""
+
+    def connection(self, *args: Any, **kw: Any) -> Any:
+        return super().connection(*args, **kw)
+
+
+def joined_by_a_subclass(request: Any) -> Session:
+    dbsession = Session(request.dbsession.get_bind())
+    events = TenantEvents(transaction_manager=request.tm)
+    for moment in ("after_begin", "after_attach", "after_flush", "before_commit"):
+        event.listen(dbsession, moment, getattr(events, moment))
+    return dbsession
+
+
+def of_a_subclass(request: Any) -> Session:
+    dbsession = TenantSession(request.dbsession.get_bind())
+    zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)
+    return dbsession
+
+
+@pytest.mark.parametrize("make_dbsession", [joined_by_a_subclass, of_a_subclass])
+def test_what_the_application_has_derived_reads_for_itself(
+    make_app: MakeApp, make_dbsession: Any
+) -> None:
+    """It may do there what others do in a listener."""
+
+    def read_as_tenant(request: Any) -> bool:
+        assert request.session == {"x": "1"}
+        return bool(request.tenant.in_transaction())
+
+    app = make_app(
+        views={"/": read_as_tenant},
+        configure=lambda config: config.add_request_method(make_dbsession, "tenant", reify=True),
+        settings={"sqlsession.dbsession": "tenant"},
+    )
+    app.get("/write?x=1")
+    assert app.get("/").json is True
+
+
 def test_a_dbsession_on_a_connection_reads_what_was_written_to_that(make_app: MakeApp) -> None:
     """A test may keep everything in one transaction, which it rolls back."""
     app = make_app(views={"/": read})
