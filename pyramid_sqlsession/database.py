@@ -100,11 +100,11 @@ class ApplicationDatabase:
         Whoever sends a form will have something written.
         """
         joined = self.join(request, transaction)
-        dbsession = joined.dbsession
-        if joined.is_usable() and (dbsession.in_transaction() or request.method not in SAFE):
+        dbsession, is_usable = joined.dbsession, joined.is_usable()
+        if is_usable and (dbsession.in_transaction() or request.method not in SAFE):
             return joined
         bind = dbsession.get_bind(self._model)
-        return bind if _shows_the_same(bind, dbsession) or not joined.is_usable() else joined
+        return bind if not is_usable or _shows_the_same(bind, dbsession) else joined
 
 
 def _shows_the_same(bind: Bind, dbsession: Session) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, NestedTransaction
 from sqlalchemy.orm import Session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from zope.interface import implementer
+from zope.sqlalchemy.datamanager import SessionDataManager
 
 from pyramid_sqlsession.model import SessionMixin
 
@@ -66,8 +67,16 @@ class JoinedDbsession:
         Not after a failed flush; nor when the application has rolled back or closed its
         dbsession, which then begins anew behind the back of the transaction.
         """
-        has_left = self._root is not None and self.dbsession.get_transaction() is not self._root
-        return self.dbsession.is_active and not has_left
+        present = self.dbsession.get_transaction()
+        has_left = self._root is not None and self._root is not present
+        return self.dbsession.is_active and not has_left and not self._was_left(present)
+
+    def _was_left(self, present: Any) -> bool:
+        """Whether the application began another one before, which is what is to be committed."""
+        for resource in self._transaction_manager.get()._resources:  # noqa: SLF001 - no other way
+            if isinstance(resource, SessionDataManager) and resource.session is self.dbsession:
+                return resource.tx is not present
+        return False
 
 
 @implementer(ISavepointDataManager)

@@ -140,6 +140,27 @@ def test_what_the_application_has_derived_reads_for_itself(
     assert app.get("/").json is True
 
 
+@over_both_managers
+@pytest.mark.parametrize("leave", ["rollback", "close"])
+@pytest.mark.parametrize("look", [True, False])
+def test_a_session_is_saved_though_the_application_has_left_what_it_had_begun_itself(
+    make_app: MakeApp, leave: str, look: bool
+) -> None:
+    """Its dbsession would begin another transaction, which nobody commits."""
+
+    def leave_and_write(request: Any) -> None:
+        if look:
+            dict(request.session)
+        request.dbsession.execute(text("SELECT 1"))
+        getattr(request.dbsession, leave)()
+        request.session["y"] = 2
+
+    app = make_app(views={"/": leave_and_write})
+    app.get("/write?x=1")
+    app.get("/")
+    assert app.get("/read").json == {"x": "1", "y": 2}
+
+
 def test_a_dbsession_on_a_connection_reads_what_was_written_to_that(make_app: MakeApp) -> None:
     """A test may keep everything in one transaction, which it rolls back."""
     app = make_app(views={"/": read})
