@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import zope.sqlalchemy
-from sqlalchemy import Connection, Engine, NestedTransaction
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session, SessionTransaction
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from zope.interface import implementer
 from zope.sqlalchemy.datamanager import SessionDataManager
@@ -159,20 +159,23 @@ class OwnConnection:
         return self._savepoint
 
     def _savepoint(self) -> OwnSavepoint:
-        if self._dbsession is not None:
-            self._dbsession.flush()
-        return OwnSavepoint(self._connection)
+        return OwnSavepoint(self.dbsession)
 
 
 @implementer(IDataManagerSavepoint)
 class OwnSavepoint:
-    """A state of the connection to go back to, more than once."""
+    """A state of the connection and of mapped objects to go back to, more than once."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._nested: NestedTransaction = connection.begin_nested()
+    def __init__(self, dbsession: Session) -> None:
+        self._dbsession = dbsession
+        self._nested = self._begin()
+
+    def _begin(self) -> SessionTransaction:
+        nested = self._dbsession.begin_nested()
+        self._dbsession.connection()  # by itself it would wait for a statement of the dbsession
+        return nested
 
     def rollback(self) -> None:
         """Go back."""
         self._nested.rollback()
-        self._nested = self._connection.begin_nested()
+        self._nested = self._begin()

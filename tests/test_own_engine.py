@@ -35,7 +35,7 @@ from tests.harness.endings import (
     answer,
 )
 from tests.harness.failures import RefusedCommit, RefusingData
-from tests.harness.marks import only_on_postgresql
+from tests.harness.marks import only_on_postgresql, only_on_servers
 from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
 
 Make = Callable[..., App]
@@ -224,6 +224,28 @@ def test_a_row_that_was_changed_as_an_object_is_saved(make: Make, savepoint: boo
     app.get("/write?x=1")
     app.get("/")
     assert [row.version for row in app.rows()] == [6]
+
+
+def change_and_think_better_of_it(request: Any) -> list[int]:
+    (row,) = request.session_store.find()
+    first = request.tm.savepoint()
+    row.version += 5
+    request.tm.savepoint()  # which writes it
+    row.version += 5
+    versions = [row.version]
+    first.rollback()
+    return [*versions, row.version]
+
+
+@only_on_servers
+def test_a_savepoint_takes_back_what_was_done_to_objects_and_in_savepoints_after_it(
+    make: Make,
+) -> None:
+    """It must not be written by the commit after all."""
+    app = make(views={"/": change_and_think_better_of_it})
+    app.get("/write?x=1")
+    assert app.get("/").json == [11, 1]
+    assert [row.version for row in app.rows()] == [1]
 
 
 @over_both_managers
