@@ -117,8 +117,12 @@ class OwnConnection:
         return f"~~sqlsession:{id(self)}"
 
     def tpc_begin(self, transaction: Any) -> None:  # noqa: ARG002 - IDataManager
-        """Write what was changed in mapped objects."""
+        """Write what was changed in mapped objects; raise when that has failed before.
+
+        The failure has rolled back what was written until then, unnoticed by the connection.
+        """
         if self._dbsession is not None:
+            self._dbsession.connection()
             self._dbsession.flush()
 
     def commit(self, transaction: Any) -> None:

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import transaction
 from pyramid.config import Configurator
 from sqlalchemy import Engine, QueuePool, inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
+from sqlalchemy.orm import Session, object_session
 from webtest import TestApp
 
 from tests.engines import connecting_engines
@@ -246,6 +247,27 @@ def test_a_savepoint_takes_back_what_was_done_to_objects_and_in_savepoints_after
     app.get("/write?x=1")
     assert app.get("/").json == [11, 1]
     assert [row.version for row in app.rows()] == [1]
+
+
+@over_both_managers
+def test_what_a_failed_flush_has_rolled_back_does_not_pass_for_committed(make: Make) -> None:
+    """A view may go on after the error, and believe that everybody is logged out."""
+
+    def revoke_and_fail(request: Any) -> None:
+        request.dbsession.add(Note(text="everybody is logged out"))
+        (row,) = request.session_store.find()
+        dbsession = cast("Session", object_session(row))
+        request.session_store.clear()
+        dbsession.add(type(row)())
+        with pytest.raises(IntegrityError):
+            dbsession.flush()
+
+    app = make(views={"/": revoke_and_fail})
+    app.get("/write?x=1")
+    with pytest.raises(PendingRollbackError):
+        app.get("/")
+    assert app.notes() == []
+    assert len(app.rows()) == 1
 
 
 @over_both_managers
