@@ -156,7 +156,7 @@ class OwnDatabase:
     def joined(self, request: Request, transaction: Any) -> OwnConnection | None:  # noqa: ARG002
         """Return the connection that was used already, None if there is none."""
         joined: OwnConnection | None = kept_with(transaction, self)
-        return joined
+        return None if joined is None or joined.is_over() else joined
 
     def for_reading(self, request: Request, transaction: Any) -> OwnConnection | Engine:
         """Return a connection that was used already, or that will be needed to write."""

@@ -107,8 +107,12 @@ class OwnConnection:
     connection_for_writing = connection
 
     def is_usable(self) -> bool:
-        """Whether it still takes part; not after a rollback to before it was joined."""
-        return not self._connection.closed
+        """Whether what is written is committed with the transaction; not after a failed flush."""
+        return self._dbsession is None or self._dbsession.is_active
+
+    def is_over(self) -> bool:
+        """Whether it takes part no more, as after a rollback to before it was joined."""
+        return self._connection.closed
 
     # As the transaction calls it
 
