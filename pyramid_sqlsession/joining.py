@@ -91,7 +91,11 @@ class OwnConnection:
         self.transaction_manager = transaction_manager
         self._connection = engine.connect()
         self._dbsession: Session | None = None
-        transaction_manager.get().join(self)
+        try:
+            transaction_manager.get().join(self)
+        except BaseException:
+            self._connection.close()  # nobody else would: the transaction has failed before
+            raise
 
     @property
     def dbsession(self) -> Session:

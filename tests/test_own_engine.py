@@ -15,6 +15,7 @@ from pyramid.config import Configurator
 from sqlalchemy import Engine, QueuePool, inspect
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.orm import Session, object_session
+from transaction.interfaces import TransactionFailedError
 from webtest import TestApp
 
 from tests.engines import connecting_engines
@@ -284,6 +285,26 @@ def test_what_was_rolled_back_to_before_it_took_part_takes_part_again(make: Make
     app = make(views={"/": view}, dbsession=False)
     assert [app.get("/").json, app.get("/").json] == [0, 1]
     assert [row.data for row in app.rows()] == [{"x": 2}]
+
+
+@over_both_managers
+def test_a_store_that_is_used_after_a_failed_commit_keeps_no_connection(make: Make) -> None:
+    """The transaction takes nobody any more, and would not give it back."""
+    raised = []
+
+    def view(request: Any) -> int:
+        request.tm.get().join(RefusingData())
+        with pytest.raises(RefusedCommit):
+            request.tm.commit()
+        with pytest.raises(TransactionFailedError) as failed:
+            request.session_store.count()
+        raised.append(failed)
+        request.tm.abort()
+        request.tm.begin()
+        return checked_out()
+
+    app = make(views={"/": view}, dbsession=False)
+    assert app.get("/").json == 0
 
 
 # A separate database
