@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pyramid.request import Request
 from sqlalchemy import URL, Connection, Engine, QueuePool, engine_from_config, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.orm import Session, scoped_session
 from zope.sqlalchemy import ZopeTransactionEvents
 
@@ -100,27 +100,29 @@ class ApplicationDatabase:
         Whoever sends a form will have something written.
         """
         joined = self.join(request, transaction)
-        dbsession = joined.dbsession
-        if joined.is_usable() and (dbsession.in_transaction() or request.method not in SAFE):
+        dbsession, is_usable = joined.dbsession, joined.is_usable()
+        if is_usable and (dbsession.in_transaction() or request.method not in SAFE):
             return joined
         bind = dbsession.get_bind(self._model)
-        return bind if _shows_the_same(bind, dbsession) or not joined.is_usable() else joined
+        return bind if not is_usable or _shows_the_same(bind, dbsession) else joined
 
 
 def _shows_the_same(bind: Bind, dbsession: Session) -> bool:
     """Whether a connection of its engine shows the rows that an unused dbsession would show.
 
-    Not if something is done to each of its transactions, such as choosing a tenant; nor if it is
-    bound to a connection, or its engine lends the same one to everybody.
+    Not if something is done to each of its transactions or connections, such as choosing a
+    tenant; nor if it is bound to a connection, or its engine lends the same one to everybody.
     """
     if not isinstance(bind, Engine) or not isinstance(bind.pool, QueuePool):
+        return False
+    if type(dbsession).connection is not Session.connection:
         return False
     begun = (*dbsession.dispatch.after_begin, *dbsession.dispatch.after_transaction_create)
     return not [act for act in begun if not _is_of_zope(act)]
 
 
 def _is_of_zope(listener: Any) -> bool:
-    return isinstance(getattr(listener, "__self__", None), ZopeTransactionEvents)
+    return type(getattr(listener, "__self__", None)) is ZopeTransactionEvents
 
 
 class OwnDatabase:
@@ -154,7 +156,7 @@ class OwnDatabase:
     def joined(self, request: Request, transaction: Any) -> OwnConnection | None:  # noqa: ARG002
         """Return the connection that was used already, None if there is none."""
         joined: OwnConnection | None = kept_with(transaction, self)
-        return joined
+        return None if joined is None or joined.is_over() else joined
 
     def for_reading(self, request: Request, transaction: Any) -> OwnConnection | Engine:
         """Return a connection that was used already, or that will be needed to write."""
@@ -205,11 +207,16 @@ def short_transaction(bind: Bind) -> Iterator[Connection]:
 def for_one_statement(connection: Connection) -> Connection:
     """Have no BEGIN and ROLLBACK sent around what is read, where that is saved by it.
 
-    An application may do something to each transaction that is begun.
+    An application may do something to each transaction that is begun, and to each connection
+    that is lent, which begins one.
     """
-    if connection.dialect.name != "postgresql" or connection.engine.dispatch.begin:
+    dialect = connection.dialect
+    if dialect.name != "postgresql" or connection.engine.dispatch.begin:
         return connection
-    return connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    except (InvalidRequestError, dialect.loaded_dbapi.Error):  # it has begun
+        return connection
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import zope.sqlalchemy
-from sqlalchemy import Connection, Engine, NestedTransaction
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session, SessionTransaction
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from zope.interface import implementer
+from zope.sqlalchemy.datamanager import SessionDataManager
 
 from pyramid_sqlsession.model import SessionMixin
 
@@ -66,8 +67,16 @@ class JoinedDbsession:
         Not after a failed flush; nor when the application has rolled back or closed its
         dbsession, which then begins anew behind the back of the transaction.
         """
-        has_left = self._root is not None and self.dbsession.get_transaction() is not self._root
-        return self.dbsession.is_active and not has_left
+        present = self.dbsession.get_transaction()
+        has_left = self._root is not None and self._root is not present
+        return self.dbsession.is_active and not has_left and not self._was_left(present)
+
+    def _was_left(self, present: Any) -> bool:
+        """Whether the application began another one before, which is what is to be committed."""
+        for resource in self._transaction_manager.get()._resources:  # noqa: SLF001 - no other way
+            if isinstance(resource, SessionDataManager) and resource.session is self.dbsession:
+                return resource.tx is not present
+        return False
 
 
 @implementer(ISavepointDataManager)
@@ -82,7 +91,11 @@ class OwnConnection:
         self.transaction_manager = transaction_manager
         self._connection = engine.connect()
         self._dbsession: Session | None = None
-        transaction_manager.get().join(self)
+        try:
+            transaction_manager.get().join(self)
+        except BaseException:
+            self._connection.close()  # nobody else would: the transaction has failed before
+            raise
 
     @property
     def dbsession(self) -> Session:
@@ -98,8 +111,12 @@ class OwnConnection:
     connection_for_writing = connection
 
     def is_usable(self) -> bool:
-        """Whether it still takes part; not after a rollback to before it was joined."""
-        return not self._connection.closed
+        """Whether what is written is committed with the transaction; not after a failed flush."""
+        return self._dbsession is None or self._dbsession.is_active
+
+    def is_over(self) -> bool:
+        """Whether it takes part no more, as after a rollback to before it was joined."""
+        return self._connection.closed
 
     # As the transaction calls it
 
@@ -108,8 +125,12 @@ class OwnConnection:
         return f"~~sqlsession:{id(self)}"
 
     def tpc_begin(self, transaction: Any) -> None:  # noqa: ARG002 - IDataManager
-        """Write what was changed in mapped objects."""
+        """Write what was changed in mapped objects; raise when that has failed before.
+
+        The failure has rolled back what was written until then, unnoticed by the connection.
+        """
         if self._dbsession is not None:
+            self._dbsession.connection()
             self._dbsession.flush()
 
     def commit(self, transaction: Any) -> None:
@@ -150,20 +171,23 @@ class OwnConnection:
         return self._savepoint
 
     def _savepoint(self) -> OwnSavepoint:
-        if self._dbsession is not None:
-            self._dbsession.flush()
-        return OwnSavepoint(self._connection)
+        return OwnSavepoint(self.dbsession)
 
 
 @implementer(IDataManagerSavepoint)
 class OwnSavepoint:
-    """A state of the connection to go back to, more than once."""
+    """A state of the connection and of mapped objects to go back to, more than once."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._nested: NestedTransaction = connection.begin_nested()
+    def __init__(self, dbsession: Session) -> None:
+        self._dbsession = dbsession
+        self._nested = self._begin()
+
+    def _begin(self) -> SessionTransaction:
+        nested = self._dbsession.begin_nested()
+        self._dbsession.connection()  # by itself it would wait for a statement of the dbsession
+        return nested
 
     def rollback(self) -> None:
         """Go back."""
         self._nested.rollback()
-        self._nested = self._connection.begin_nested()
+        self._nested = self._begin()

@@ -7,13 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import transaction
 from pyramid.config import Configurator
 from sqlalchemy import Engine, QueuePool, inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
+from sqlalchemy.orm import Session, object_session
+from transaction.interfaces import TransactionFailedError
 from webtest import TestApp
 
 from tests.engines import connecting_engines
@@ -35,7 +37,7 @@ from tests.harness.endings import (
     answer,
 )
 from tests.harness.failures import RefusedCommit, RefusingData
-from tests.harness.marks import only_on_postgresql
+from tests.harness.marks import only_on_postgresql, only_on_servers
 from tests.test_statement_counts import EVERY_SCENE, Scene, check_costs
 
 Make = Callable[..., App]
@@ -226,20 +228,83 @@ def test_a_row_that_was_changed_as_an_object_is_saved(make: Make, savepoint: boo
     assert [row.version for row in app.rows()] == [6]
 
 
-@over_both_managers
-def test_what_was_rolled_back_to_before_it_took_part_is_saved_aside(make: Make) -> None:
-    """The transaction has put its connection out; the response is not spoilt by that."""
+def change_and_think_better_of_it(request: Any) -> list[int]:
+    (row,) = request.session_store.find()
+    first = request.tm.savepoint()
+    row.version += 5
+    request.tm.savepoint()  # which writes it
+    row.version += 5
+    versions = [row.version]
+    first.rollback()
+    return [*versions, row.version]
 
-    def view(request: Any) -> None:
+
+@only_on_servers
+def test_a_savepoint_takes_back_what_was_done_to_objects_and_in_savepoints_after_it(
+    make: Make,
+) -> None:
+    """It must not be written by the commit after all."""
+    app = make(views={"/": change_and_think_better_of_it})
+    app.get("/write?x=1")
+    assert app.get("/").json == [11, 1]
+    assert [row.version for row in app.rows()] == [1]
+
+
+@over_both_managers
+def test_what_a_failed_flush_has_rolled_back_does_not_pass_for_committed(make: Make) -> None:
+    """A view may go on after the error, and believe that everybody is logged out."""
+
+    def revoke_and_fail(request: Any) -> None:
+        request.dbsession.add(Note(text="everybody is logged out"))
+        (row,) = request.session_store.find()
+        dbsession = cast("Session", object_session(row))
+        request.session_store.clear()
+        dbsession.add(type(row)())
+        with pytest.raises(IntegrityError):
+            dbsession.flush()
+
+    app = make(views={"/": revoke_and_fail})
+    app.get("/write?x=1")
+    with pytest.raises(PendingRollbackError):
+        app.get("/")
+    assert app.notes() == []
+    assert len(app.rows()) == 1
+
+
+@over_both_managers
+def test_what_was_rolled_back_to_before_it_took_part_takes_part_again(make: Make) -> None:
+    """The transaction has put its connection out; the store and the session need another."""
+
+    def view(request: Any) -> int:
         savepoint = request.tm.savepoint(optimistic=True)
-        request.session_store.count()
+        request.session_store.clear()
         savepoint.rollback()
         request.session["x"] = request.session.get("x", 0) + 1
+        return int(request.session_store.count())
 
     app = make(views={"/": view}, dbsession=False)
-    app.get("/")
-    app.get("/")
+    assert [app.get("/").json, app.get("/").json] == [0, 1]
     assert [row.data for row in app.rows()] == [{"x": 2}]
+
+
+@over_both_managers
+def test_a_store_that_is_used_after_a_failed_commit_keeps_no_connection(make: Make) -> None:
+    """The transaction takes nobody any more, and would not give it back."""
+    raised = []
+
+    def view(request: Any) -> int:
+        request.tm.get().join(RefusingData())
+        with pytest.raises(RefusedCommit):
+            request.tm.commit()
+        with pytest.raises(TransactionFailedError) as failed:
+            request.session_store.count()
+        raised.append(failed)
+        request.tm.abort()
+        request.tm.begin()
+        return checked_out()
+
+    app = make(views={"/": view}, dbsession=False)
+    assert app.get("/").json == 0
 
 
 # A separate database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -96,6 +96,71 @@ def test_what_the_application_does_to_each_transaction_is_done_before_the_sessio
     assert found["is_in_transaction"]
 
 
+class TenantEvents(zope.sqlalchemy.ZopeTransactionEvents):  # type: ignore[misc]  # it is untyped
+    """Joins a dbsession to the transaction, and may choose the tenant then."""
+
+
+class TenantSession(Session):
+    """May choose the tenant for each connection that it hands out."""
+
+    def connection(self, *args: Any, **kw: Any) -> Any:
+        return super().connection(*args, **kw)
+
+
+def joined_by_a_subclass(request: Any) -> Session:
+    dbsession = Session(request.dbsession.get_bind())
+    events = TenantEvents(transaction_manager=request.tm)
+    for moment in ("after_begin", "after_attach", "after_flush", "before_commit"):
+        event.listen(dbsession, moment, getattr(events, moment))
+    return dbsession
+
+
+def of_a_subclass(request: Any) -> Session:
+    dbsession = TenantSession(request.dbsession.get_bind())
+    zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)
+    return dbsession
+
+
+@pytest.mark.parametrize("make_dbsession", [joined_by_a_subclass, of_a_subclass])
+def test_what_the_application_has_derived_reads_for_itself(
+    make_app: MakeApp, make_dbsession: Any
+) -> None:
+    """It may do there what others do in a listener."""
+
+    def read_as_tenant(request: Any) -> bool:
+        assert request.session == {"x": "1"}
+        return bool(request.tenant.in_transaction())
+
+    app = make_app(
+        views={"/": read_as_tenant},
+        configure=lambda config: config.add_request_method(make_dbsession, "tenant", reify=True),
+        settings={"sqlsession.dbsession": "tenant"},
+    )
+    app.get("/write?x=1")
+    assert app.get("/").json is True
+
+
+@over_both_managers
+@pytest.mark.parametrize("leave", ["rollback", "close"])
+@pytest.mark.parametrize("look", [True, False])
+def test_a_session_is_saved_though_the_application_has_left_what_it_had_begun_itself(
+    make_app: MakeApp, leave: str, look: bool
+) -> None:
+    """Its dbsession would begin another transaction, which nobody commits."""
+
+    def leave_and_write(request: Any) -> None:
+        if look:
+            dict(request.session)
+        request.dbsession.execute(text("SELECT 1"))
+        getattr(request.dbsession, leave)()
+        request.session["y"] = 2
+
+    app = make_app(views={"/": leave_and_write})
+    app.get("/write?x=1")
+    app.get("/")
+    assert app.get("/read").json == {"x": "1", "y": 2}
+
+
 def test_a_dbsession_on_a_connection_reads_what_was_written_to_that(make_app: MakeApp) -> None:
     """A test may keep everything in one transaction, which it rolls back."""
     app = make_app(views={"/": read})
@@ -176,3 +241,23 @@ def test_what_the_application_does_when_its_engine_begins_is_done(make_app: Make
     app = make_app()
     event.listen(app.engine, "begin", lambda connection: None)
     assert ways_to_read(app) == [False, False]
+
+
+SOMETHING: dict[str, Callable[..., Any]] = {
+    "connect": lambda connection, record: connection.cursor().execute("SELECT 1"),
+    "checkout": lambda connection, record, proxy: connection.cursor().execute("SELECT 1"),
+    "engine_connect": lambda connection: connection.scalar(text("SELECT 1")),
+}
+
+
+@pytest.mark.parametrize("moment", SOMETHING)
+def test_what_the_application_does_to_each_connection_is_no_obstacle(
+    make_app: MakeApp, moment: str
+) -> None:
+    """It may set a time zone, and so begin a transaction that cannot be turned off any more."""
+    app = make_app()
+    app.get("/write?x=1")
+    app.engine.dispose()
+    event.listen(app.engine, moment, SOMETHING[moment])
+    assert app.get("/read").json == {"x": "1"}
+    assert app.get("/write?y=2").json == {"x": "1", "y": "2"}
