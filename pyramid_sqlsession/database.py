@@ -115,10 +115,15 @@ def _shows_the_same(bind: Bind, dbsession: Session) -> bool:
     """
     if not isinstance(bind, Engine) or not isinstance(bind.pool, QueuePool):
         return False
-    if type(dbsession).connection is not Session.connection:
+    if type(dbsession).connection is not Session.connection or _has_options(dbsession):
         return False
     begun = (*dbsession.dispatch.after_begin, *dbsession.dispatch.after_transaction_create)
     return not [act for act in begun if not _is_of_zope(act)]
+
+
+def _has_options(dbsession: Session) -> bool:
+    """Whether it tells its connections something, such as a schema; SQLAlchemy 2.0 cannot."""
+    return bool(getattr(dbsession, "execution_options", None))
 
 
 def _is_of_zope(listener: Any) -> bool:

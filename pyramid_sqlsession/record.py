@@ -16,7 +16,7 @@ from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
 from pyramid_sqlsession.states import Aside, Change, Mark, Snapshot, Stored
-from pyramid_sqlsession.watched_dict import Moment, content_of
+from pyramid_sqlsession.watched_dict import Moment, content_of, is_another
 
 
 class Record:
@@ -212,8 +212,8 @@ class Record:
 
     def _has_other_values(self) -> bool:
         """Whether some key plainly has another value than was loaded."""
-        loaded, now = self._loaded, self.session.unwatched()
-        if loaded != now or any(type(loaded[key]) is not type(now[key]) for key in now):
+        old, new = self._loaded, self.session.unwatched()
+        if old.keys() != new.keys() or any(is_another(old[key], new[key]) for key in new):
             return True
         return self.session.has_other_content(self._opened_at)
 

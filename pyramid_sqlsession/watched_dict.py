@@ -21,6 +21,13 @@ def content_of(values: dict[str, Any]) -> bytes | None:
         return None
 
 
+def is_another(old: Any, new: Any) -> bool:
+    """Whether a value plainly is another; objects compare themselves in whatever way they like."""
+    if type(old) is not type(new):
+        return True
+    return type(old) in _UNCHANGEABLE and bool(old != new)
+
+
 class Moment(NamedTuple):
     """How often a dict had changed; and its content, None where that is not known."""
 

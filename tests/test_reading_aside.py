@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+import sqlalchemy
 import zope.sqlalchemy
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
@@ -46,6 +47,7 @@ def read_with(make_app: MakeApp, method: str = "get", **options: Any) -> dict[st
     return found
 
 
+SQLALCHEMY = tuple(map(int, sqlalchemy.__version__.split(".")[:2]))
 OVERWRITE = text("""UPDATE sessions SET data = '{"x"\\:"2"}'""")
 NOTHING = {"is_in_transaction": False, "taken": 0, "joined": 0}
 
@@ -203,6 +205,24 @@ def test_a_statement_that_failed_does_not_hide_the_session(make_app: MakeApp) ->
     app = make_app(views={"/": fail_and_read})
     app.get("/write?x=1")
     assert app.get("/").json == {"x": "1"}
+
+
+@pytest.mark.skipif(SQLALCHEMY < (2, 1), reason="a dbsession has no options there")
+def test_what_a_dbsession_tells_its_connections_is_heeded(make_app: MakeApp) -> None:
+    """Such as the schema of a tenant."""
+
+    def optional(request: Any) -> Session:
+        dbsession = Session(request.dbsession.get_bind(), execution_options={"tenant": "a"})
+        zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)
+        return dbsession
+
+    app = make_app(
+        views={"/": lambda request: request.session and request.optional.in_transaction()},
+        configure=lambda config: config.add_request_method(optional, reify=True),
+        settings={"sqlsession.dbsession": "optional"},
+    )
+    app.get("/write?x=1")
+    assert app.get("/").json is True
 
 
 # How it is read

@@ -148,7 +148,7 @@ def counted_calls() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/ignore", 9), ("/read", 210), ("/count", 285), ("/begin", 280)]
+    ("path", "most"), [("/ignore", 9), ("/read", 220), ("/count", 315), ("/begin", 290)]
 )
 def test_a_request_calls_few_functions(make_app: MakeApp, path: str, most: int) -> None:
     """A bound that is to be lowered, and raised for a good reason only."""

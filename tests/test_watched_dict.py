@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyramid_sqlsession.watched_dict import WatchedDict, content_of
+from pyramid_sqlsession.watched_dict import WatchedDict, content_of, is_another
 
 Act = Callable[[WatchedDict], Any]
 
@@ -199,3 +199,21 @@ def test_of_unusual_values_nothing_is_known() -> None:
     assert session["day"]
     assert not session.is_still(before)
     assert not session.has_other_content(before)
+
+
+class Touchy:
+    """Does not like to be compared, as arrays do not."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError
+
+    __hash__ = None  # type: ignore[assignment]  # as it is unequal to everything
+
+
+def test_objects_are_not_asked_whether_they_are_equal() -> None:
+    """Only the plainest values are; of others it is not known."""
+    assert is_another(1, 2)
+    assert is_another(1, True)
+    assert is_another([], ())
+    assert not is_another("x", "x")
+    assert not is_another(Touchy(), Touchy())
