@@ -19,13 +19,14 @@ where_locks_are_refused_soon = only_on("sqlite", "postgresql")
 
 
 @over_both_managers
-def test_a_column_that_is_missing_is_said_by_the_database(make_app: MakeApp) -> None:
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_column_that_is_missing_is_said_by_the_database(make_app: MakeApp, method: str) -> None:
     """No other connection would know better, so none is asked."""
     app = make_app()
     app.get("/write?x=1")
     app.execute("ALTER TABLE sessions DROP COLUMN accessed")
     with app.statements() as seen, pytest.raises(DBAPIError, match="accessed"):
-        app.get("/read")
+        getattr(app, method)("/read")
     assert seen.of_session == {"SELECT": 1}
 
 

@@ -207,6 +207,21 @@ def test_a_statement_that_failed_does_not_hide_the_session(make_app: MakeApp) ->
     assert app.get("/").json == {"x": "1"}
 
 
+def test_another_dbsession_of_the_request_makes_no_difference(make_app: MakeApp) -> None:
+    """It is the one of the sessions that must not be in use."""
+
+    def read_after_another(request: Any) -> dict[str, Any]:
+        other = Session(request.dbsession.get_bind())
+        zope.sqlalchemy.register(other, transaction_manager=request.tm)
+        other.connection()
+        return read(request)
+
+    app = make_app(views={"/": read_after_another})
+    app.get("/write?x=1")
+    found = app.get("/").json
+    assert found == {"session": {"x": "1"}, "is_in_transaction": False, "taken": 1, "joined": 1}
+
+
 @pytest.mark.skipif(SQLALCHEMY < (2, 1), reason="a dbsession has no options there")
 def test_what_a_dbsession_tells_its_connections_is_heeded(make_app: MakeApp) -> None:
     """Such as the schema of a tenant."""
