@@ -26,9 +26,9 @@ TARGET = 0.95
 TABLE = "benchmark_hot_updates"
 
 
-def prunable_from(row: Row) -> int:
+def prunable_from(accessed: int, created: int) -> int:
     """The value of the column `expires`."""
-    return LIMITS.prunable_from(accessed=row.accessed, created=row.created, lifetime=None)
+    return LIMITS.prunable_from(accessed=accessed, created=created, lifetime=None)
 
 
 def make_rows(rows: SessionRows, connection: Connection) -> list[Row]:
@@ -37,8 +37,9 @@ def make_rows(rows: SessionRows, connection: Connection) -> list[Row]:
     for number in range(SESSIONS):
         key = sha256(str(number).encode()).digest()
         begun = BEGIN + number * 21_600 // SESSIONS
-        row = Row(0, key, begun, begun, None, 1, b'{"data":"' + b"x" * 289 + b'"}')
-        made.append(row._replace(id=rows.insert(connection, row, prunable_from(row), {})))
+        expires = prunable_from(begun, begun)
+        row = Row(0, key, begun, begun, None, expires, 1, b'{"data":"' + b"x" * 289 + b'"}')
+        made.append(row._replace(id=rows.insert(connection, row, {})))
     return made
 
 
@@ -49,9 +50,10 @@ def touch_all(rows: SessionRows, url: str, sessions: list[Row]) -> None:
     for turn in range(1, TOUCHES // SESSIONS + 1):
         for place in choose.sample(range(SESSIONS), SESSIONS):
             begun = sessions[place].created
-            used = sessions[place]._replace(accessed=begun + turn * INTERVAL)
+            now = begun + turn * INTERVAL
+            used = sessions[place]._replace(accessed=now, expires=prunable_from(now, begun))
             with engine.begin() as connection:
-                rows.touch(connection, used, prunable_from(used))
+                rows.touch(connection, sessions[place], used)
             sessions[place] = used
     engine.dispose()
 

@@ -117,8 +117,6 @@ def _attributes(settings: SessionSettings, secure: bool) -> str:
 
 def vary_by_cookie(response: Any) -> None:
     """Tell caches that the response depends on the cookie."""
-    if ("Vary", "Cookie") in response.headerlist:
-        return
     headers = list(response.headerlist)
     names = _items(headers, "vary")
     if not {"*", "cookie"}.intersection(map(str.lower, names)):
@@ -127,8 +125,9 @@ def vary_by_cookie(response: Any) -> None:
 
 
 def _items(headers: Headers, name: str) -> list[str]:
-    values = ",".join(value for key, value in headers if key.lower() == name)
-    return [item.strip() for item in values.split(",") if item.strip()]
+    values = [value for key, value in headers if key.lower() == name]
+    items = [item.strip() for value in values for item in value.split(",")]
+    return [item for item in items if item]
 
 
 def _replace(headers: Headers, name: str, items: list[str]) -> None:

@@ -84,7 +84,8 @@ def _suit_dialects(mapper: Mapper[Any], _model: type) -> None:
     event.listen(table, "after_create", ROOM_FOR_UPDATES)
     for index in table.indexes:
         if previous is not None and list(index.columns) == [previous]:
-            index.dialect_kwargs["postgresql_where"] = previous.is_not(None)
+            for dialect in ("postgresql", "sqlite"):
+                index.dialect_kwargs[f"{dialect}_where"] = previous.is_not(None)
     _choose_character_set(table)
 
 

@@ -31,6 +31,7 @@ class Record:
     aside: Aside | None = None  # what a failed view did
     rejoined: Aside | None = None  # the session before that was brought back
     unmerged: Aside | None = None  # the session before a newer row was merged in
+    _mark: Mark | None = None  # None for what is committed
 
     def __init__(
         self,
@@ -54,7 +55,6 @@ class Record:
         self._opened_at = self.session.moment()
         self._dumped = self._opening_snapshot()
         self._written = self._dumped  # what `current` was made of, unless that went back
-        self.mark = self._stored_mark()
 
     def _opening_state(self) -> State:
         if self.current is None:
@@ -74,18 +74,27 @@ class Record:
         if self.current is not None:
             self.ended.append(self.current.row)
         self.current = self.committed = None
-        self.mark, self.aside, self.rejoined, self.unmerged = Mark(), None, None, None
+        self._mark = self.aside = self.rejoined = self.unmerged = None
         self.overtaken = self.revoked = False
         self.invalidated = True
         self.state.begin_anew(expiry.now())
 
     # Going back, and what was put aside
 
+    @property
+    def mark(self) -> Mark:
+        """The state to go back to."""
+        committed = self.committed
+        if self._mark is not None or committed is None:
+            return self._mark or Mark()
+        row = committed.row
+        return Mark(row.data, row.lifetime, committed.forced, committed.rotations)
+
     def take_mark(self) -> None:
         """Make the session as it is now the state to go back to."""
         state = self.state
         data = self.dump() if self.session else None
-        self.mark = Mark(data, state.lifetime, state.forced, state.rotations)
+        self._mark = Mark(data, state.lifetime, state.forced, state.rotations)
 
     def go_back(self) -> None:
         """Put the session back to the mark."""
@@ -136,12 +145,6 @@ class Record:
 
     def _marked_data(self) -> dict[str, Any]:
         return {} if self.mark.data is None else self.serializer.loads(self.mark.data)
-
-    def _stored_mark(self) -> Mark:
-        if self.current is None:
-            return Mark()
-        row = self.current.row
-        return Mark(row.data, row.lifetime, self.current.forced, self.current.rotations)
 
     def _replace_data(self, data: dict[str, Any]) -> None:
         self.session.clear()
@@ -296,8 +299,7 @@ class Record:
     def settle_commit(self) -> None:
         """What was written is in the database for good."""
         self.committed, self.deleted = self.current, []
-        self.rejoined = self.unmerged = None
-        self.mark = self._stored_mark()
+        self._mark = self.rejoined = self.unmerged = None
 
     def settle_rollback(self) -> None:
         """What was written since the last commit is not in the database."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -40,6 +41,7 @@ from pyramid_sqlsession.serializers import (
 
 log = logging.getLogger(__name__)
 
+NONE: Mapping[str, Any] = MappingProxyType({})
 Saving = TypeVar("Saving", Insert, Update)
 Values = dict[Column[Any], Any]
 
@@ -52,6 +54,7 @@ class Row(NamedTuple):
     created: int
     accessed: int
     lifetime: int | None
+    expires: int
     version: int
     data: bytes
 
@@ -86,6 +89,14 @@ class Previous(NamedTuple):
     until: int
 
 
+class _Overwriting:
+    """An update, with and without `expires`: an index that is written anew costs SQLite a page."""
+
+    def __init__(self, statement: Update, expires: Values) -> None:
+        self.within_step = statement
+        self.beyond = statement.values(expires)
+
+
 class SessionRows:
     """Statements on the table of one mapped class, run on a connection that is given."""
 
@@ -107,7 +118,7 @@ class SessionRows:
         )
         self._reload = select(*facts).where(c["id"] == bindparam("row_id")).with_for_update()
         self._insert = insert(self.table).values(
-            _new_values(c, *(name for name in c if name != "id"))
+            _new_values(c, *(name for name in Row._fields if name != "id"))
         )
         same = (
             c["id"] == bindparam("row_id"),
@@ -117,14 +128,14 @@ class SessionRows:
         overwrite = update(self.table).where(*same)
         used = bindparam("new_accessed", type_=c["accessed"].type)
         expires = _new_values(c, "expires")
-        saved = _new_values(c, "lifetime", "version", "data") | expires
-        rotated = _new_values(c, "digest", "previous", "rotated")
         # A clock that runs ahead may have noted a later use; time is not moved back.
         latest: Values = {c["accessed"]: case((c["accessed"] > used, c["accessed"]), else_=used)}
-        self._save = overwrite.values(latest | saved)
-        self._save_rotated = overwrite.values(latest | saved | rotated)
+        saved = latest | _new_values(c, "lifetime", "version", "data")
+        rotated = _new_values(c, "digest", "previous", "rotated")
+        self._save = _Overwriting(overwrite.values(saved), expires)
+        self._save_rotated = _Overwriting(overwrite.values(saved | rotated), expires)
         now = _new_values(c, "accessed")
-        self._touch = overwrite.where(c["accessed"] < used).values(now | expires)
+        self._touch = _Overwriting(overwrite.where(c["accessed"] < used).values(now), expires)
         self._delete = delete(self.table).where(
             c["id"] == bindparam("row_id"), c["created"] == bindparam("row_created")
         )
@@ -166,44 +177,40 @@ class SessionRows:
         if is_locking:
             statement = statement.with_for_update()
         found = self._execute(connection, statement, values)
-        return [self._row(values) for values in found.all()]
+        return [_row(*values) for values in found.all()]
 
     def superseded(
         self, connection: Connection, digests: Sequence[bytes]
     ) -> list[tuple[Row, int | None]]:
         """Return the rows whose previous digest is one of these, and when that was replaced."""
         found = self._execute(connection, self._superseded, {"digests": digests})
-        return [(self._row(values[:-1]), values[-1]) for values in found]
+        return [(_row(*values[:-1]), values[-1]) for values in found]
 
     def reload(self, connection: Connection, row: Row) -> Row | None:
         """Return what a row is now, locked where the database can; None when it is gone."""
         found = self._execute(connection, self._reload, {"row_id": row.id}).one_or_none()
-        newest = None if found is None else self._row(found)
+        newest = None if found is None else _row(*found)
         return newest if newest and newest.created == row.created else None
 
-    def insert(
-        self, connection: Connection, row: Row, expires: int, fields: Mapping[str, Any]
-    ) -> int:
+    def insert(self, connection: Connection, row: Row, fields: Mapping[str, Any]) -> int:
         """Write a new row, whatever id `row` says, and return the id that it got.
 
         `fields` are values of the application's columns, None for NULL, here and below.
         """
         statement = self._with(fields, self._insert)
-        values = self._new(row, expires, fields) | {
+        values = self._new(row, fields) | {
             "new_created": row.created,
             "new_digest": row.digest,
-            "new_previous": None,
-            "new_rotated": None,
+            "new_expires": row.expires,
         }
         key = self._execute(connection, statement, values).inserted_primary_key
         return int(key[0])  # type: ignore[index]  # an insert of one row has a key
 
     def update(
-        self, connection: Connection, old: Row, new: Row, expires: int, fields: Mapping[str, Any]
+        self, connection: Connection, old: Row, new: Row, fields: Mapping[str, Any]
     ) -> bool:
         """Write `new` over `old`, with the same id; False when the database has no such row."""
-        statement = self._with(fields, self._save)
-        return self._overwrite(connection, statement, old, self._new(new, expires, fields))
+        return self._overwrite(connection, self._save, old, new, self._new(new, fields), fields)
 
     def rotate(
         self,
@@ -211,39 +218,42 @@ class SessionRows:
         old: Row,
         new: Row,
         previous: Previous,
-        expires: int,
         fields: Mapping[str, Any],
     ) -> bool:
         """Write `new`, which has another id, over `old`; False when there is no such row."""
-        values = self._new(new, expires, fields) | {
+        values = self._new(new, fields) | {
             "new_digest": new.digest,
             "new_previous": previous.digest,
             "new_rotated": previous.until,
         }
-        return self._overwrite(connection, self._with(fields, self._save_rotated), old, values)
+        return self._overwrite(connection, self._save_rotated, old, new, values, fields)
 
-    def touch(self, connection: Connection, row: Row, expires: int) -> bool:
-        """Note when `row` was used; False when it was noted, saved or deleted since."""
-        values = {"new_accessed": row.accessed, "new_expires": expires}
-        return self._overwrite(connection, self._touch, row, values)
+    def touch(self, connection: Connection, old: Row, new: Row) -> bool:
+        """Note when `new` was used; False when it was noted, saved or deleted since."""
+        return self._overwrite(connection, self._touch, old, new, {"new_accessed": new.accessed})
 
     def _overwrite(
-        self, connection: Connection, statement: Executable, old: Row, values: dict[str, Any]
+        self,
+        connection: Connection,
+        statements: _Overwriting,
+        old: Row,
+        new: Row,
+        values: dict[str, Any],
+        fields: Mapping[str, Any] = NONE,
     ) -> bool:
+        statement = statements.within_step
+        if new.expires != old.expires:
+            statement, values["new_expires"] = statements.beyond, new.expires
         values["row_id"], values["row_digest"], values["row_version"] = (
             old.id,
             old.digest,
             old.version,
         )
-        return self._execute(connection, statement, values).rowcount == 1
+        return self._execute(connection, self._with(fields, statement), values).rowcount == 1
 
     def delete(self, connection: Connection, row: Row) -> None:
         """Delete a row, whatever became of it; an id that was given out again is spared."""
         self._execute(connection, self._delete, {"row_id": row.id, "row_created": row.created})
-
-    def _row(self, values: Sequence[Any]) -> Row:
-        *facts, data = values
-        return Row._make((*facts, _bytes(data)))
 
     def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
         """Add columns to a statement; equal sets of them make equal texts, which are cached."""
@@ -255,11 +265,10 @@ class SessionRows:
         }
         return statement.values(values)
 
-    def _new(self, row: Row, expires: int, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _new(self, row: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
         values = {
             "new_accessed": row.accessed,
             "new_lifetime": row.lifetime,
-            "new_expires": expires,
             "new_version": row.version,
             "new_data": self.bound(row.data),
         }
@@ -275,6 +284,11 @@ class SessionRows:
             return connection.execute(statement, values)
         except StatementError as error:
             explain(error, self.table)
+
+
+def _row(*values: Any) -> Row:
+    *facts, data = values
+    return Row._make((*facts, _bytes(data)))
 
 
 def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:

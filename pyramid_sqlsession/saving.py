@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -41,8 +40,10 @@ class Saver:
 
     def touch(self, connection: Connection, stored: Stored, *, now: int) -> None:
         """Note that the session was used; whoever saved it meanwhile has noted it already."""
-        used = stored.row._replace(accessed=now)
-        if self._rows.touch(connection, used, self._prunable_from(used)):
+        row = stored.row
+        expires = self._prunable_from(now, row.created, row.lifetime)
+        used = row._replace(accessed=now, expires=expires)
+        if self._rows.touch(connection, row, used):
             self._record.hold(used, stored.session_id)
             return
         newest = self._rows.reload(connection, used)
@@ -50,17 +51,18 @@ class Saver:
         self._record.overtaken = newest is not None and newest.digest != used.digest
 
     def _insert(self, connection: Connection, data: bytes, now: int) -> None:
-        session_id = new_session_id()
+        session_id, state = new_session_id(), self._record.state
         row = Row(
             id=0,  # until the database has given one
             digest=digest(session_id),
-            created=self._record.state.created,
+            created=state.created,
             accessed=now,
-            lifetime=self._record.state.lifetime,
+            lifetime=state.lifetime,
+            expires=self._prunable_from(now, state.created, state.lifetime),
             version=1,
             data=data,
         )
-        row_id = self._rows.insert(connection, row, *self._beside(row))
+        row_id = self._rows.insert(connection, row, self._extra(row))
         self._record.hold(row._replace(id=row_id), session_id)
 
     def _update(self, connection: Connection, stored: Stored, data: bytes, now: int) -> bool:
@@ -70,10 +72,11 @@ class Saver:
             return False
         accessed, version = max(old.accessed, now), old.version + 1
         lifetime = record.state.lifetime
-        new = Row(old.id, old.digest, old.created, accessed, lifetime, version, data)
+        expires = self._prunable_from(accessed, old.created, lifetime)
+        new = Row(old.id, old.digest, old.created, accessed, lifetime, expires, version, data)
         if record.rotates(stored, data):
             return self._rotate(connection, old, new, now)
-        if not self._rows.update(connection, old, new, *self._beside(new)):
+        if not self._rows.update(connection, old, new, self._extra(new)):
             return False
         record.hold(new, stored.session_id)
         return True
@@ -85,7 +88,7 @@ class Saver:
         presented = self._record.presented
         held = presented.row if presented is not None and presented.row.id == old.id else old
         previous = Previous(held.digest, now)
-        if not self._rows.rotate(connection, old, new, previous, *self._beside(new)):
+        if not self._rows.rotate(connection, old, new, previous, self._extra(new)):
             return False
         self._record.hold(new, session_id)
         return True
@@ -110,16 +113,13 @@ class Saver:
         record, loads = self._record, self._record.serializer.loads
         theirs = decode(record.serializer, newest) or {}
         record.merge_in(newest, merge(loads(stored.row.data), loads(data), theirs))
-        if not self._update(connection, replace(stored, row=newest), record.dump(), now):
+        if not self._update(connection, stored._replace(row=newest), record.dump(), now):
             raise SessionConflict("the session was saved again while it was being merged")
 
-    def _beside(self, row: Row) -> tuple[int, Fields]:
-        """Return what is written besides the facts of a row: `expires` and the extra fields."""
-        expires = self._prunable_from(row)
-        defaults = {"data": self._rows.bound(row.data), "expires": expires}
-        return expires, self._fields(self._record, row, defaults)
+    def _extra(self, row: Row) -> Fields:
+        defaults = {"data": self._rows.bound(row.data), "expires": row.expires}
+        return self._fields(self._record, row, defaults)
 
-    def _prunable_from(self, row: Row) -> int:
-        return self._record.limits.prunable_from(
-            accessed=row.accessed, created=row.created, lifetime=row.lifetime
-        )
+    def _prunable_from(self, accessed: int, created: int, lifetime: int | None) -> int:
+        limits = self._record.limits
+        return limits.prunable_from(accessed=accessed, created=created, lifetime=lifetime)

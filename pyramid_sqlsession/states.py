@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.watched_dict import Moment
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """A row, the secret id that opens it, and how many of the session's wishes it fulfils."""
 
     row: Row
-    session_id: str = field(repr=False)
+    session_id: str
     forced: int = 0
     rotations: int = 0
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"<Stored {self.row!r}>"
 
 
 class Mark(NamedTuple):

@@ -38,7 +38,6 @@ __all__ = [
     "mark_error_retryable",
 ]
 
-ANNOUNCED = ("tm.active", "repoze.tm.active")
 COMMITTED = "Committed"
 COMMITTING = "Committing"
 LIVE = ("Active", "Doomed")
@@ -51,7 +50,8 @@ def is_live(transaction: Any) -> bool:
 
 def is_announced(request: Request) -> bool:
     """Whether somebody has announced that they will end the request's transaction."""
-    return any(key in request.environ for key in ANNOUNCED)
+    environ = request.environ
+    return "tm.active" in environ or "repoze.tm.active" in environ
 
 
 def is_repeated(request: Request) -> bool:

@@ -7,5 +7,5 @@ from pyramid_sqlsession.rows import Row
 
 def test_a_row_shows_neither_its_digest_nor_its_data() -> None:
     """It may get into a log or a traceback."""
-    row = Row(7, b"the digest", 1, 2, None, 3, b"the data")
+    row = Row(7, b"the digest", 1, 2, None, 86402, 3, b"the data")
     assert repr(row) == str(row) == "<Row 7, version 3>"

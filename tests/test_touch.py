@@ -60,6 +60,22 @@ def test_a_read_within_the_interval_writes_nothing(app: App, clock: Clock) -> No
     assert app.rows() == [before]
 
 
+@pytest.mark.parametrize("path", ["/read?", "/write?x="])
+def test_an_index_is_left_alone_until_its_value_changes(app: App, clock: Clock, path: str) -> None:
+    """When a row may be pruned is rounded up; to write that anew costs SQLite a page."""
+    (before,) = app.rows()
+    seen = set()
+    for number in range(DAY // HOUR):
+        clock.advance(HOUR)
+        with app.statements() as statements:
+            app.get(f"{path}{number}")
+        (update,) = [text for text in statements.session_texts if text.startswith("UPDATE")]
+        (after,) = app.rows()
+        seen.add(("expires=" in update, after.columns["expires"] > before.columns["expires"]))
+        before = after
+    assert seen == {(False, False), (True, True)}
+
+
 @over_both_managers
 def test_the_first_read_after_the_interval_writes_once(app: App, clock: Clock) -> None:
     """One UPDATE of small columns, not of the data; the next read writes nothing again."""
