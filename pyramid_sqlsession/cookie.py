@@ -44,13 +44,14 @@ class SessionCookie:
     def read(self, request: Request) -> list[str]:
         """Return the session ids that the request carries, four at most, none malformed."""
         found: dict[str, None] = {}
-        for value in self._values(request):
+        for value in self.values(request):
             session_id = from_cookie(value, self._secrets)
             if session_id is not None:
                 found[session_id] = None
         return list(found)[:MOST_LOOKED_UP]
 
-    def _values(self, request: Request) -> list[str]:
+    def values(self, request: Request) -> list[str]:
+        """Return what the cookies of our name hold, whatever that is."""
         header = getattr(request, "environ", {}).get("HTTP_COOKIE")
         if header is None:  # none, or a request for tests whose cookies are a plain dict
             value = request.cookies.get(self._name)

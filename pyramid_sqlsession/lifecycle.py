@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 
 LIFECYCLES = "_sqlsession_lifecycles"
 RESPONSE = "_sqlsession_response"
+WHEN_OVER = "_sqlsession_when_over"  # whom to show each lifecycle of the request in the end
 
 
 def lifecycles_of(request: Request) -> Iterable[Lifecycle]:
@@ -180,7 +181,16 @@ class Lifecycle:
                 self._notify if has_answered and self._is_over() else self._last_look
             )
         finally:
+            self._show()
             self._release()
+
+    def _show(self) -> None:
+        show = self.request.__dict__.get(WHEN_OVER)
+        if show is not None:
+            try:
+                show(self)
+            except Exception:
+                log.exception("what the session did cannot be shown")
 
     def _is_over(self) -> bool:
         """Whether nothing is left to be settled or saved."""

@@ -25,7 +25,7 @@ LAYERS = (
     {"factory", "request_store", "walks"},
     {"pruning"},
     {"pruner"},
-    {"__init__", "scripts", "testing"},
+    {"__init__", "scripts", "testing", "toolbar"},
 )
 
 FORBIDDEN_PACKAGES = {

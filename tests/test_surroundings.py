@@ -158,6 +158,7 @@ TOOLBARS = {
     "without": [],
     "inactive": ["pyramid_debugtoolbar"],
     "active": ["pyramid_debugtoolbar"],
+    "with ours": ["pyramid_debugtoolbar"],
 }
 VISIT = ["/untouched", "/write?x=1", "/read", "/flash", "/write?y=2", "/leave", "/fail", "/read"]
 
@@ -182,9 +183,10 @@ def visit(make_app: MakeApp, toolbar: str) -> list[Any]:
         },
         exception_views={ZeroDivisionError: failed},
         settings={
-            "debugtoolbar.active_panels": "session" if toolbar == "active" else "",
+            "debugtoolbar.active_panels": "" if toolbar == "inactive" else "session",
+            "debugtoolbar.includes": "pyramid_sqlsession.toolbar" if "ours" in toolbar else "",
             "debugtoolbar.intercept_exc": "false",
-            "panel is active": toolbar == "active",
+            "panel is active": toolbar != "inactive",
         },
     )
     app.execute("DELETE FROM sessions")
@@ -211,7 +213,7 @@ def is_session_panel_active(app: App) -> bool | None:
 
 
 @over_both_managers
-@pytest.mark.parametrize("toolbar", ["inactive", "active"])
+@pytest.mark.parametrize("toolbar", ["inactive", "active", "with ours"])
 def test_the_debug_toolbar_changes_nothing(make_app: MakeApp, toolbar: str) -> None:
     """The same responses, cookies and rows with the session panel active or not."""
     assert visit(make_app, toolbar) == visit(make_app, "without")
