@@ -20,7 +20,7 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.rst"
 # What Pyramid's own interface is made of comes with Pyramid.
 PROVIDED_BY_PYRAMID = {"webob", "zope.interface"}
 # Heeded where it is installed; `make check-wheel` goes without.
-OPTIONAL = {"pyramid_retry", "tqdm"}
+OPTIONAL = {"pyramid_debugtoolbar", "pyramid_retry", "tqdm"}
 RUN_TIME = {"pyramid", "sqlalchemy", "transaction", "zope.sqlalchemy"}
 
 

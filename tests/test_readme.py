@@ -31,6 +31,7 @@ import sqlalchemy
 import webtest
 from pyramid.httpexceptions import HTTPFound
 from pyramid.paster import get_app
+from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from pyramid.scripting import prepare
 from sqlalchemy import (
@@ -61,6 +62,7 @@ from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
 
 ENGINE = "sqlalchemy."  # options of the application's own
+TOOLBAR = "debugtoolbar.includes"
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text("utf-8")
 COOKIECUTTER = ROOT / "tests" / "cookiecutter"
@@ -378,8 +380,10 @@ def test_every_piece_of_ini_is_accepted(block: Block, myapp: Path) -> None:
     write(myapp.parent / "myapp/models/web_session.py", named("web_session_with_user.py"))
     settings = dict(parser["app:main"])
     assert settings
-    assert all(name.startswith((PREFIX, ENGINE)) for name in settings)
+    assert all(name.startswith((PREFIX, ENGINE, TOOLBAR)) for name in settings)
     parse_settings(settings)
+    if TOOLBAR in settings:
+        assert DottedNameResolver().resolve(settings[TOOLBAR]).includeme
     if f"{ENGINE}url" in settings:
         engine_from_config(settings, ENGINE)
 
