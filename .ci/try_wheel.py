@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import packages_distributions, requires, version
+from importlib.resources import files
 from pkgutil import walk_packages
 
 from pyramid.config import Configurator
@@ -13,12 +14,17 @@ from pyramid.response import Response
 import pyramid_sqlsession
 
 RUN_TIME = {"SQLAlchemy", "pyramid", "transaction", "zope.sqlalchemy"}
-NOT_NEEDED = {"alembic", "psycopg", "pymysql", "pyramid_retry", "pyramid_tm", "pytest", "webtest"}
+NOT_NEEDED = {
+    *("alembic", "psycopg", "pymysql", "pyramid_debugtoolbar", "pyramid_retry", "pyramid_tm"),
+    *("pytest", "webtest"),
+}
+TOOLBAR = "pyramid_sqlsession.toolbar"  # which needs pyramid_debugtoolbar
 
 
 def import_everything() -> list[str]:
     found = walk_packages(pyramid_sqlsession.__path__, "pyramid_sqlsession.")
-    return [import_module(module.name).__name__ for module in found]
+    names = [module.name for module in found if module.name != TOOLBAR]
+    return [import_module(name).__name__ for name in names]
 
 
 def run_time_requirements() -> set[str]:
@@ -51,5 +57,6 @@ def visit_twice() -> tuple[str, str]:
 modules = import_everything()
 assert run_time_requirements() == RUN_TIME, run_time_requirements()
 assert not NOT_NEEDED & set(packages_distributions()), "the environment is not empty"
+assert files("pyramid_sqlsession").joinpath("toolbar/panel.dbtmako").is_file()
 assert visit_twice() == ("1", "2"), "a session did not last from one request to the next"
 print(f"pyramid_sqlsession {version('pyramid_sqlsession')}: {len(modules)} modules, all work")
