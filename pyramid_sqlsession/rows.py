@@ -1,4 +1,4 @@
-"""The row of a session: the statements by which requests read and write it."""
+"""The row of a session, and how requests read and write it."""
 
 from __future__ import annotations
 
@@ -8,42 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    CursorResult,
-    Executable,
-    Insert,
-    LargeBinary,
-    Table,
-    Update,
-    bindparam,
-    case,
-    delete,
-    insert,
-    inspect,
-    literal,
-    null,
-    select,
-    update,
-)
+from sqlalchemy import JSON, Column, Connection, LargeBinary, Table, inspect, literal, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.refusals import explain, found_broken
-from pyramid_sqlsession.serializers import (
-    Serializer,
-    SortingSerializer,
-    sorted_json,
-)
+from pyramid_sqlsession.row_statements import Overwriting, RowStatements
+from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
+from pyramid_sqlsession.statements import Statement
 
 log = logging.getLogger(__name__)
 
 NONE: Mapping[str, Any] = MappingProxyType({})
-Saving = TypeVar("Saving", Insert, Update)
-Values = dict[Column[Any], Any]
+Answer = TypeVar("Answer")
+Asked = Mapping[str, Any]
 
 
 class Row(NamedTuple):
@@ -89,14 +68,6 @@ class Previous(NamedTuple):
     until: int
 
 
-class _Overwriting:
-    """An update, with and without `expires`: an index that is written anew costs SQLite a page."""
-
-    def __init__(self, statement: Update, expires: Values) -> None:
-        self.within_step = statement
-        self.beyond = statement.values(expires)
-
-
 class SessionRows:
     """Statements on the table of one mapped class, run on a connection that is given."""
 
@@ -104,41 +75,10 @@ class SessionRows:
         self.model = model
         columns: Mapping[str, Column[Any]] = inspect(model).columns
         self.table: Table = columns["id"].table
-        self._columns = columns
         self.bound = _binding(columns["data"].type)
-        c = {name: columns[name] for name in SessionMixin.__annotations__}
-        facts = [c[name] for name in Row._fields]
+        self._columns = columns
         self._probe = select(literal(1))
-        self._load = select(*facts).where(c["digest"] == bindparam("digest"))
-        self._load_some = select(*facts).where(
-            c["digest"].in_(bindparam("digests", expanding=True))
-        )
-        self._superseded = select(*facts, c["rotated"]).where(
-            c["previous"].in_(bindparam("digests", expanding=True))
-        )
-        self._reload = select(*facts).where(c["id"] == bindparam("row_id")).with_for_update()
-        self._insert = insert(self.table).values(
-            _new_values(c, *(name for name in Row._fields if name != "id"))
-        )
-        same = (
-            c["id"] == bindparam("row_id"),
-            c["digest"] == bindparam("row_digest"),
-            c["version"] == bindparam("row_version"),
-        )
-        overwrite = update(self.table).where(*same)
-        used = bindparam("new_accessed", type_=c["accessed"].type)
-        expires = _new_values(c, "expires")
-        # A clock that runs ahead may have noted a later use; time is not moved back.
-        latest: Values = {c["accessed"]: case((c["accessed"] > used, c["accessed"]), else_=used)}
-        saved = latest | _new_values(c, "lifetime", "version", "data")
-        rotated = _new_values(c, "digest", "previous", "rotated")
-        self._save = _Overwriting(overwrite.values(saved), expires)
-        self._save_rotated = _Overwriting(overwrite.values(saved | rotated), expires)
-        now = _new_values(c, "accessed")
-        self._touch = _Overwriting(overwrite.where(c["accessed"] < used).values(now), expires)
-        self._delete = delete(self.table).where(
-            c["id"] == bindparam("row_id"), c["created"] == bindparam("row_created")
-        )
+        self._statements = RowStatements(columns, Row._fields)
 
     def suited(self, serializer: Serializer) -> Serializer:
         """Return a serializer like this one whose bytes the column `data` takes.
@@ -170,26 +110,23 @@ class SessionRows:
         self, connection: Connection, digests: Sequence[bytes], *, is_locking: bool = False
     ) -> list[Row]:
         """Return the rows of these digests, expired ones too; locked where the database can."""
-        # A list takes longer to expand than the row to find.
         is_single = len(digests) == 1
-        statement = self._load if is_single else self._load_some
+        loading = self._statements.load if is_single else self._statements.load_some
         values = {"digest": digests[0]} if is_single else {"digests": digests}
-        if is_locking:
-            statement = statement.with_for_update()
-        found = self._execute(connection, statement, values)
-        return [_row(*values) for values in found.all()]
+        statement = loading.locking if is_locking else loading.plain
+        return [_row(*found) for found in self._ask(statement.rows, connection, values)]
 
     def superseded(
         self, connection: Connection, digests: Sequence[bytes]
     ) -> list[tuple[Row, int | None]]:
         """Return the rows whose previous digest is one of these, and when that was replaced."""
-        found = self._execute(connection, self._superseded, {"digests": digests})
-        return [(_row(*values[:-1]), values[-1]) for values in found]
+        rows = self._ask(self._statements.superseded.rows, connection, {"digests": digests})
+        return [(_row(*found[:-1]), found[-1]) for found in rows]
 
     def reload(self, connection: Connection, row: Row) -> Row | None:
         """Return what a row is now, locked where the database can; None when it is gone."""
-        found = self._execute(connection, self._reload, {"row_id": row.id}).one_or_none()
-        newest = None if found is None else _row(*found)
+        rows = self._ask(self._statements.reload.rows, connection, {"row_id": row.id})
+        newest = _row(*rows[0]) if rows else None
         return newest if newest and newest.created == row.created else None
 
     def insert(self, connection: Connection, row: Row, fields: Mapping[str, Any]) -> int:
@@ -197,20 +134,19 @@ class SessionRows:
 
         `fields` are values of the application's columns, None for NULL, here and below.
         """
-        statement = self._with(fields, self._insert)
-        values = self._new(row, fields) | {
-            "new_created": row.created,
-            "new_digest": row.digest,
-            "new_expires": row.expires,
-        }
-        key = self._execute(connection, statement, values).inserted_primary_key
-        return int(key[0])  # type: ignore[index]  # an insert of one row has a key
+        statement = self._with(fields, self._statements.insert)
+        values = self._new(row, fields)
+        values["new_created"], values["new_digest"] = row.created, row.digest
+        values["new_expires"] = row.expires
+        return self._ask(statement.key, connection, values)
 
     def update(
         self, connection: Connection, old: Row, new: Row, fields: Mapping[str, Any]
     ) -> bool:
         """Write `new` over `old`, with the same id; False when the database has no such row."""
-        return self._overwrite(connection, self._save, old, new, self._new(new, fields), fields)
+        return self._overwrite(
+            connection, self._statements.save, old, new, self._new(new, fields), fields
+        )
 
     def rotate(
         self,
@@ -226,16 +162,18 @@ class SessionRows:
             "new_previous": previous.digest,
             "new_rotated": previous.until,
         }
-        return self._overwrite(connection, self._save_rotated, old, new, values, fields)
+        return self._overwrite(connection, self._statements.rotate, old, new, values, fields)
 
     def touch(self, connection: Connection, old: Row, new: Row) -> bool:
         """Note when `new` was used; False when it was noted, saved or deleted since."""
-        return self._overwrite(connection, self._touch, old, new, {"new_accessed": new.accessed})
+        return self._overwrite(
+            connection, self._statements.touch, old, new, {"new_accessed": new.accessed}
+        )
 
     def _overwrite(
         self,
         connection: Connection,
-        statements: _Overwriting,
+        statements: Overwriting,
         old: Row,
         new: Row,
         values: dict[str, Any],
@@ -249,21 +187,19 @@ class SessionRows:
             old.digest,
             old.version,
         )
-        return self._execute(connection, self._with(fields, statement), values).rowcount == 1
+        return self._ask(self._with(fields, statement).count, connection, values) == 1
 
     def delete(self, connection: Connection, row: Row) -> None:
         """Delete a row, whatever became of it; an id that was given out again is spared."""
-        self._execute(connection, self._delete, {"row_id": row.id, "row_created": row.created})
+        values = {"row_id": row.id, "row_created": row.created}
+        self._ask(self._statements.delete.count, connection, values)
 
-    def _with(self, fields: Mapping[str, Any], statement: Saving) -> Saving:
-        """Add columns to a statement; equal sets of them make equal texts, which are cached."""
+    def _with(self, fields: Mapping[str, Any], statement: Statement) -> Statement:
+        """Add columns to a statement."""
         if not fields:
             return statement
-        values: Values = {
-            self._columns[name]: null() if value is None else bindparam(f"field_{name}")
-            for name, value in fields.items()
-        }
-        return statement.values(values)
+        is_null = tuple((name, value is None) for name, value in fields.items())
+        return self._statements.extended(statement, is_null)
 
     def _new(self, row: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
         values = {
@@ -277,11 +213,11 @@ class SessionRows:
                 values[f"field_{name}"] = value
         return values
 
-    def _execute(
-        self, connection: Connection, statement: Executable, values: Mapping[str, Any]
-    ) -> CursorResult[Any]:
+    def _ask(
+        self, ask: Callable[[Connection, Asked], Answer], connection: Connection, values: Asked
+    ) -> Answer:
         try:
-            return connection.execute(statement, values)
+            return ask(connection, values)
         except StatementError as error:
             explain(error, self.table)
 
@@ -289,10 +225,6 @@ class SessionRows:
 def _row(*values: Any) -> Row:
     *facts, data = values
     return Row._make((*facts, _bytes(data)))
-
-
-def _new_values(columns: Mapping[str, Column[Any]], *names: str) -> Values:
-    return {columns[name]: bindparam(f"new_{name}") for name in names}
 
 
 def _binding(column_type: Any) -> Callable[[bytes], Any]:

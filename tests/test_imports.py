@@ -14,10 +14,11 @@ PACKAGE = "pyramid_sqlsession"
 LAYERS = (
     {
         *("converters", "events", "exceptions", "expiry", "merge"),
-        *("session", "session_id", "transactions", "watched_dict"),
+        *("session", "session_id", "statements", "transactions", "watched_dict"),
     },
     {"extra_columns", "model", "refusals", "serializers", "settings"},
-    {"cookie", "joining", "rows"},
+    {"cookie", "joining", "row_statements"},
+    {"rows"},
     {"database"},
     {"expired_rows", "fields", "record", "states"},
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,26 +53,36 @@ _recorders: list[Statements] = []
 
 @contextmanager
 def recorded(table: str) -> Iterator[Statements]:
-    """Record what is sent to the database meanwhile; `table` is the session table's name."""
+    """Record what is sent to the database meanwhile; `table` is the session table's name.
+
+    Nobody listens at other times: a request is not the same when somebody does.
+    """
     seen = Statements(table)
     _recorders.append(seen)
+    if len(_recorders) == 1:
+        _call_for_all(event.listen)
     try:
         yield seen
     finally:
         _recorders.remove(seen)
+        if not _recorders:
+            _call_for_all(event.remove)
 
 
-@event.listens_for(Engine, "before_cursor_execute")
+def _call_for_all(change: Callable[..., None]) -> None:
+    change(Engine, "before_cursor_execute", _note_statement)
+    change(Engine, "commit", _note_commit)
+    change(Engine, "rollback", _note_rollback)
+
+
 def _note_statement(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
     _note(connection, statement)
 
 
-@event.listens_for(Engine, "commit")
 def _note_commit(connection: Connection) -> None:
     _note(connection, COMMIT)
 
 
-@event.listens_for(Engine, "rollback")
 def _note_rollback(connection: Connection) -> None:
     _note(connection, ROLLBACK)
 
