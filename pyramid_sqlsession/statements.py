@@ -15,6 +15,10 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.default import DefaultDialect
 
 DRIVERS = {"pysqlite", "psycopg", "pymysql"}
+HEARD = (
+    *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
+    "begin",
+)
 DIALECTS = 8  # for which a statement is kept; each engine has its own
 
 Values = Mapping[str, Any]
@@ -103,17 +107,19 @@ class Statement:
 
 def _is_watched(connection: Connection) -> bool:
     """Whether somebody wants to see what is sent, or changes it on the way."""
-    heard = connection.dispatch
-    return bool(
-        heard.before_cursor_execute
-        or heard.after_cursor_execute
-        or heard.before_execute
-        or heard.after_execute
-        or heard.begin
+    return (
+        _is_heard(connection)
         or connection.engine.logger.isEnabledFor(logging.INFO)
         or connection.in_nested_transaction()
         or "schema_translate_map" in connection.get_execution_options()
     )
+
+
+def _is_heard(connection: Connection) -> bool:
+    """Whether somebody listens; it takes long to ask, unless nobody ever did."""
+    if not (connection._has_events or connection.engine._has_events):  # noqa: SLF001 - no other way
+        return False
+    return any(getattr(connection.dispatch, name) for name in HEARD)
 
 
 def _on_the_way_in(kind: Any, dialect: Dialect) -> Processor | None:

@@ -35,6 +35,7 @@ from pyramid_sqlsession.statements import Statement
 from tests.harness import App, MakeApp, only_on_sqlite
 from tests.harness.databases import Database
 from tests.harness.marks import only_on_postgresql
+from tests.harness.statements import PROBE
 
 
 @pytest.fixture
@@ -44,9 +45,10 @@ def by_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     execute = Connection.execute
 
     def note(self: Connection, statement: Any, *rest: Any, **kw: Any) -> Any:
-        words = str(statement)
-        if "sessions" in words and "CREATE" not in words:
-            sent.append(words.split(maxsplit=1)[0])
+        kind, *words = str(statement).split()
+        is_ours = kind not in {"ALTER", "CREATE"} and PROBE not in self.get_execution_options()
+        if is_ours and "sessions" in " ".join(words):
+            sent.append(kind)
         return execute(self, statement, *rest, **kw)
 
     monkeypatch.setattr(Connection, "execute", note)

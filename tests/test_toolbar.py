@@ -16,6 +16,7 @@ from pyramid_sqlsession.toolbar import changes, statements
 from pyramid_sqlsession.toolbar.account import Account
 from tests.harness import App, Clock, MakeApp, Note, only_on_sqlite
 from tests.harness.endings import Handled, after, and_doom, and_raise_a_handled_error, answer
+from tests.harness.toolbars import listening_toolbar
 
 HERE = {"REMOTE_ADDR": "127.0.0.1"}
 HOUR = 3_600
@@ -27,8 +28,9 @@ SETTINGS = {
 
 
 @pytest.fixture(autouse=True)
-def _end_listening() -> Iterator[None]:
-    yield
+def _listening() -> Iterator[None]:
+    with listening_toolbar():
+        yield
     statements.stop_listening()
 
 
