@@ -1,4 +1,4 @@
-"""The toolbar of the developers, which hears every statement of the process once it is imported."""
+"""The toolbar for developers, which hears all statements of a process that has imported it."""
 
 from __future__ import annotations
 
