@@ -17,7 +17,7 @@ LAYERS = (
         *("session", "session_id", "transactions", "watched_dict"),
     },
     {"extra_columns", "model", "refusals", "serializers", "settings"},
-    {"cookie", "joining", "rows"},
+    {"cookie", "introspection", "joining", "rows"},
     {"database"},
     {"expired_rows", "fields", "record", "states"},
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},
