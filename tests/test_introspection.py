@@ -73,9 +73,12 @@ def test_the_factory_is_shown_where_pyramid_shows_session_factories() -> None:
 
 @pytest.mark.parametrize("is_early", [True, False])
 def test_settings_without_effect_are_not_shown(is_early: bool) -> None:
-    """The application has a session factory of its own, set before the include or after."""
+    """The application has a session factory of its own, set before ours would be or after."""
     other = SignedCookieSessionFactory("secret")
-    config = Configurator(session_factory=other if is_early else None)
+    config = Configurator()
+    if is_early:
+        config.set_session_factory(other)
+        config.commit()
     config.include("pyramid_sqlsession")
     if not is_early:
         config.set_session_factory(other)
