@@ -23,7 +23,7 @@ LAYERS = (
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
-    {"pruning"},
+    {"census", "pruning"},
     {"pruner"},
     {"__init__", "scripts", "testing", "toolbar"},
 )
