@@ -19,6 +19,7 @@ from pyramid_sqlsession.exceptions import (
     UnstorableValueError,
 )
 from pyramid_sqlsession.factory import SQLSessionFactory, session_factory_from_settings
+from pyramid_sqlsession.introspection import introduce
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.pruner import Pruner, get_pruner
 from pyramid_sqlsession.pruning import Pruned, prune_sessions
@@ -59,6 +60,7 @@ def includeme(config: Configurator) -> None:
         if config.registry.queryUtility(ISessionFactory) is None:
             factory = session_factory_from_settings(config.get_settings(), config.root_package)
             config.registry.registerUtility(factory, ISessionFactory)
+            introduce(config, factory)
 
     def place_watching_tween() -> None:
         # The last that is added comes next to EXCVIEW. Another between the two could fail after

@@ -15,7 +15,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SessionCreated:
-    """A new session has a row; `session.id` is its public id."""
+    """A new session has a row; sent at the end of the request.
+
+    `request` is the one that began the session, and `session` its `request.session`, whose `id` is
+    the public id.
+    """
 
     request: Any
     session: SQLSession = field(repr=False)
@@ -23,7 +27,11 @@ class SessionCreated:
 
 @dataclass(frozen=True)
 class SessionEnded:
-    """A session ended; `reason` is ``invalidated`` or, when its row was gone, ``revoked``."""
+    """A session that a request used has ended; sent at the end of the request.
+
+    `request` is the one that used it, and `id` was its public id. `reason` is ``invalidated``, or
+    ``revoked`` when somebody else had deleted the row, or `request.session_store` had.
+    """
 
     request: Any
     id: int
@@ -32,7 +40,11 @@ class SessionEnded:
 
 @dataclass(frozen=True)
 class SessionIdChanged:
-    """A session was given a new secret id; its public id stays."""
+    """A session was given a new secret id; sent at the end of the request.
+
+    `request` is the one that caused it, as a login does, and `session` its `request.session`,
+    whose `id`, the public one, stays.
+    """
 
     request: Any
     session: SQLSession = field(repr=False)
@@ -40,7 +52,11 @@ class SessionIdChanged:
 
 @dataclass(frozen=True)
 class SessionMerged:
-    """A parallel request had saved the session first; the changes of both were kept."""
+    """Two parallel requests have changed a session, and both are kept; sent at the end.
+
+    `request` is the one that saved last, and `session` its `request.session`, which holds the
+    changes of both.
+    """
 
     request: Any
     session: SQLSession = field(repr=False)
@@ -48,14 +64,22 @@ class SessionMerged:
 
 @dataclass(frozen=True)
 class UnknownSessionId:
-    """A well-formed cookie came of which the database knows no live session."""
+    """A well-formed cookie opened no session; sent when the session is first looked at.
+
+    `request` is the one that brought the cookie, of a session that has expired or was ended, or of
+    none that ever was.
+    """
 
     request: Any
 
 
 @dataclass(frozen=True)
 class SupersededSessionId:
-    """A cookie came whose id was replaced more than a minute ago; `id` is the public id."""
+    """A cookie came whose id was replaced over a minute ago; sent when it is first looked at.
+
+    `request` is the one that brought it, and `id` the public id of the session that it opened
+    before.
+    """
 
     request: Any
     id: int
@@ -63,9 +87,10 @@ class SupersededSessionId:
 
 @dataclass(frozen=True)
 class SessionsPruned:
-    """Expired sessions were deleted; `complete` when the whole table was looked at.
+    """Expired sessions were looked for and deleted; sent at the end of the run.
 
-    `request` is none of a visitor, but as `pyramid.scripting.prepare` makes it.
+    `request` is none of a visitor, but as `pyramid.scripting.prepare` makes it. So many rows were
+    `deleted`, in so many `batches` and `seconds`; `complete` when the whole table was looked at.
     """
 
     request: Any

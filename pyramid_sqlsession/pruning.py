@@ -160,7 +160,11 @@ class Run:
 
 
 @contextmanager
-def _own_connection(bind: Bind) -> Iterator[Connection]:
+def own_connection(bind: Bind) -> Iterator[Connection]:
+    """Lend a connection that locks nothing it only looks at, unless it is somebody else's.
+
+    Raises `SQLSessionError` when the database cannot be reached.
+    """
     if isinstance(bind, Connection):
         yield bind
         return
@@ -206,7 +210,7 @@ def prune_sessions(registry: Registry, **options: Any) -> Pruned:
     rows = ExpiredRows(factory.model, limits, expiry.now())
     with prepare(registry=registry) as env:
         request = env["request"]
-        with _own_connection(factory.bind(request)) as connection:
+        with own_connection(factory.bind(request)) as connection:
             run = Run(rows, connection, checked)
             try:
                 run.go()

@@ -63,7 +63,7 @@ class SessionSettings:
     absolute_expiration: int | None
     touch_interval: int | None
     prune_interval: int | None  # None = never
-    serializer: Serializer
+    serializer: Serializer = field(repr=False)  # may hold a key
     on_abort: str
     on_conflict: str
     rotate_on_change_of: tuple[str, ...]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +18,7 @@ from pyramid_sqlsession.events import (
     SessionEnded,
     SessionIdChanged,
     SessionMerged,
+    SessionsPruned,
     SupersededSessionId,
     UnknownSessionId,
 )
@@ -299,6 +302,14 @@ def test_no_event_shows_what_a_session_holds_in_its_repr(scene: Scene, clock: Cl
     """The public id is enough to find out more."""
     every_event(scene, clock)
     assert not [shown for shown in map(repr, scene.heard) if "payload'" in shown]
+
+
+@pytest.mark.parametrize("event", [*EVENTS, SessionsPruned], ids=lambda event: event.__name__)
+def test_the_docstring_of_an_event_tells_what_it_holds_and_when_it_is_sent(event: Any) -> None:
+    """Each attribute by its name."""
+    told = inspect.getdoc(event) or ""
+    assert [field.name for field in fields(event) if f"`{field.name}`" not in told] == []
+    assert "; sent " in told.splitlines()[0]
 
 
 # When they are sent

@@ -19,9 +19,10 @@ import pytest
 from sqlalchemy import create_engine, exc
 from tqdm import tqdm
 
-from pyramid_sqlsession import model, pruning
+from pyramid_sqlsession import census, expiry, model, pruning
 from pyramid_sqlsession.scripts import progress, prune_sessions
 from pyramid_sqlsession.scripts.prune_sessions import Signals, main
+from pyramid_sqlsession.testing import clock_ahead
 from tests.engines import connecting_engines
 from tests.harness.sessions import write_rows
 
@@ -133,6 +134,93 @@ def test_a_dry_run_deletes_nothing(ini: Path, capsys: pytest.CaptureFixture[str]
     assert run(ini, "--dry-run") == 0
     assert "7 expired sessions would be deleted" in capsys.readouterr().out
     assert left(ini) == 7
+
+
+TABLE = """\
+last used          live     expired    prunable
+within 1h             2           0           0
+within 1d             1           0           0
+within 7d             0           1           0
+within 30d            0           0           0
+before that           0           7           7
+all                   3           8           7
+"""
+
+
+def use(ini: Path, *ages: int) -> None:
+    """Add sessions that were used so many seconds ago, and are due tomorrow."""
+    now = expiry.now()
+    with closing(sqlite3.connect(ini.with_name("sessions.sqlite"))) as connection, connection:
+        for number, age in enumerate(ages, 100):
+            connection.execute(
+                "INSERT INTO sessions (id, digest, created, expires, accessed, version, data)"
+                " VALUES (?, ?, ?, ?, ?, 1, '{}')",
+                (number, b"%d" % number, now - age, now + 86400, now - age),
+            )
+
+
+def test_a_report_counts_all_sessions_by_age(
+    ini: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a table, and deletes nothing."""
+    with clock_ahead():
+        use(ini, 0, 3599, 3600, 86400)
+        assert run(ini, "--report") == 0
+    assert capsys.readouterr() == (TABLE, "")
+    assert left(ini) == 11
+
+
+def test_a_report_as_json_is_one_object(ini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With every age, whether anybody is there or not; it is printed though all else be quiet."""
+    with clock_ahead():
+        use(ini, 0, 86400)
+        assert run(ini, "--report", "--json", "--quiet") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("seconds") >= 0
+    nobody = {"live": 0, "expired": 0, "prunable": 0}
+    assert told == {
+        "live": 1,
+        "expired": 8,
+        "prunable": 7,
+        "by_age": {
+            "1h": {**nobody, "live": 1},
+            "1d": nobody,
+            "7d": {**nobody, "expired": 1},
+            "30d": nobody,
+            "older": {**nobody, "expired": 7, "prunable": 7},
+        },
+    }
+
+
+def test_a_quiet_report_says_nothing(ini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cron may look whether the database answers."""
+    assert run(ini, "--report", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("section", "status"), [("bare", 2), ("refused", 1), ("wrong", 2)])
+def test_a_report_ends_as_pruning_does(
+    ini: Path, capsys: pytest.CaptureFixture[str], section: str, status: int
+) -> None:
+    """With one line and the same status."""
+    assert run(f"{ini}#{section}", "--report") == status
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_report_shows_in_the_status(
+    ini: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The statement that is running is finished."""
+
+    def take(registry: Any) -> census.Census:
+        signal.raise_signal(number)
+        return census.take_census(registry)
+
+    monkeypatch.setattr(prune_sessions, "take_census", take)
+    assert run(ini, "--report") == 128 + number
+    assert "all " in capsys.readouterr().out
 
 
 def test_a_limit_ends_it_early(ini: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,6 +412,7 @@ def test_verbose_shows_where_it_went_wrong(ini: Path, capsys: pytest.CaptureFixt
         (["--pause", "-1"], "argument --pause: "),
         (["novariable"], "'novariable' is no variable"),
         (["--quiet", "--verbose"], "not allowed with"),
+        (["--dry-run", "--report"], "not allowed with"),
     ],
 )
 def test_the_parser_refuses_what_makes_no_sense(

@@ -56,6 +56,7 @@ from pyramid_sqlsession import (
     events,
     session_factory_from_settings,
 )
+from pyramid_sqlsession.scripts.prune_sessions import _parser
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp
@@ -321,7 +322,7 @@ def test_the_sample_tests_pass(folder: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "."]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "2 passed" in done.stdout, done.stdout
+    assert "3 passed" in done.stdout, done.stdout
     assert not list(folder.glob("*.sqlite"))
 
 
@@ -575,6 +576,17 @@ def test_every_event_is_in_the_table_with_what_it_carries() -> None:
     carried = {name: ", ".join(list(c.__annotations__)[1:]) for name, c in classes.items()}
     rows = {name: "" if given == "none" else given for name, given, _ in table("Events")[1:]}
     assert rows == carried
+
+
+def test_every_option_of_the_command_is_in_the_table() -> None:
+    """And no other, one way of writing it each."""
+    known = {option for action in _parser()._actions for option in action.option_strings}
+    told = {row[0].split()[0] for row in table("Pruning") if row[0].startswith("-")}
+    assert told <= known
+    assert {option for option in known if option.startswith("--")} - told == {
+        "--app-name",
+        "--help",
+    }
 
 
 def is_event(found: Any) -> bool:

@@ -20,11 +20,13 @@ from pyramid.registry import Registry
 from sqlalchemy import exc
 
 from pyramid_sqlsession import expiry
+from pyramid_sqlsession.census import take_census
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.factory import SQLSessionFactory
 from pyramid_sqlsession.pruning import BATCH_SIZE, BATCH_SIZES, Pruned, first_line, prune_sessions
 from pyramid_sqlsession.refusals import is_missing
 from pyramid_sqlsession.scripts.progress import described, shown
+from pyramid_sqlsession.scripts.report import facts_of, table_of
 
 DONE, DATABASE_FAILED, MISCONFIGURED, KILLED = 0, 1, 2, 128
 
@@ -85,7 +87,11 @@ def main(argv: Sequence[str] = sys.argv) -> int:
             registry = _load(arguments)
         except Exception as error:  # noqa: BLE001 - whatever an application raises at start-up
             return _failed(arguments, error)
-        return _prune(arguments, registry, signals)
+        if arguments.report:
+            status = _show_census(arguments, registry)
+        else:
+            status = _prune(arguments, registry, signals)
+        return KILLED + signals.received if status == DONE and signals.received else status
 
 
 def _load(arguments: argparse.Namespace) -> Registry:
@@ -119,10 +125,19 @@ def _prune(arguments: argparse.Namespace, registry: Registry, signals: Signals) 
     except (exc.SQLAlchemyError, SQLSessionError) as error:
         status = _failed(arguments, error)
         if status == DATABASE_FAILED:
-            _report(arguments, done)
+            _report_pruned(arguments, done)
         return status
-    _report(arguments, done)
-    return DONE if signals.received is None else KILLED + signals.received
+    _report_pruned(arguments, done)
+    return DONE
+
+
+def _show_census(arguments: argparse.Namespace, registry: Registry) -> int:
+    try:
+        census = take_census(registry)
+    except (exc.SQLAlchemyError, SQLSessionError) as error:
+        return _failed(arguments, error)
+    _report(arguments, facts_of(census), table_of(census))
+    return DONE
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -130,12 +145,15 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in names}
 
 
-def _report(arguments: argparse.Namespace, done: Pruned) -> None:
+def _report_pruned(arguments: argparse.Namespace, done: Pruned) -> None:
+    _report(arguments, {**asdict(done), "seconds": round(done.seconds, 3)}, described(done))
+
+
+def _report(arguments: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
     if arguments.json:
-        facts = {**asdict(done), "seconds": round(done.seconds, 3)}
         sys.stdout.write(f"{json.dumps(facts)}\n")
     elif not arguments.quiet:
-        sys.stdout.write(f"{described(done)}\n")
+        sys.stdout.write(f"{text}\n")
 
 
 def _failed(arguments: argparse.Namespace, error: Exception) -> int:
@@ -171,8 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit", metavar="ROWS", type=_count, help="the most rows to delete in all")
     add("--time-limit", metavar="TIME", type=_time, help="begin no batch after that time")
     add("--pause", metavar="TIME", type=_time, default=0.0, help="rest between two batches")
-    add("--dry-run", action="store_true", help="count, and delete nothing")
     add("--json", action="store_true", help="report as one JSON object")
+    instead = parser.add_mutually_exclusive_group()
+    add = instead.add_argument
+    add("--dry-run", action="store_true", help="count what would be deleted, and delete nothing")
+    add("--report", action="store_true", help="count all sessions by age, and delete nothing")
     loudness = parser.add_mutually_exclusive_group()
     add = loudness.add_argument
     add("-q", "--quiet", action="store_true", help="show errors only, and what --json prints")
