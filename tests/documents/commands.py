@@ -21,11 +21,11 @@ from tests.documents.blocks import ROOT
 
 def run_command(command: str, shown: str) -> None:
     """Carry out a command in the present directory; what it prints is as shown, figures apart."""
-    program, *arguments = shlex.split(command, comments=True)
+    program, *arguments = shlex.split(command)
     with redirect_stdout(io.StringIO()) as printed:
         COMMANDS[program.removeprefix("env/bin/")](arguments)
     if shown.strip():
-        assert _masked(printed.getvalue()) == _masked(shown), command
+        assert _masked(printed.getvalue()) == _masked(shown), (command, printed.getvalue())
 
 
 def _masked(text: str) -> str:
