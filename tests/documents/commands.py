@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
-import alembic.config
 from pyramid.paster import get_app
 
 from pyramid_sqlsession.scripts import prune_sessions
@@ -32,8 +31,17 @@ def _masked(text: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "#", text).strip()
 
 
+def _module(name: str, arguments: list[str]) -> None:
+    """Run what `python -m` runs, in a process of its own; its libraries may warn."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}.", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-m", name, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.stdout.write(done.stdout)
+
+
 def _alembic(arguments: list[str]) -> None:
-    alembic.config.main(argv=arguments)
+    _module("alembic", arguments)
 
 
 def _initialize(arguments: list[str]) -> None:
@@ -52,10 +60,7 @@ def _serve(arguments: list[str]) -> None:
 
 
 def _pytest(arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}."}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    _module("pytest", ["-p", "no:cacheprovider", *arguments])
 
 
 def _make(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.documents.settings import check_settings
 from tests.engines import connecting_engines
 
 INI = "development.ini"
+PAGE = "page"  # a module, as mapped classes have to be in one
 SECTION = "[app:main]\n"
 AT_THE_TOP, AT_THE_END = " (at the top)", " (at the end)"
 
@@ -35,6 +37,7 @@ def entered(folder: Path) -> Iterator[Project]:
         project = Project(folder)
         yield project
         project.forget()
+        del sys.modules[PAGE]
 
 
 class Project:
@@ -42,7 +45,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, Any] = {}  # what the page's Python has defined so far
+        self._page = sys.modules[PAGE] = ModuleType(PAGE)  # where its Python defines things
         self._app: Any = None
 
     def run(self, block: Block) -> None:
@@ -94,6 +97,9 @@ class Project:
     def forget(self) -> None:
         """Have all modules of the project imported anew."""
         self._app = None
+        models = sys.modules.get("myapp.models.meta")
+        if models is not None:  # else a class that cannot be mapped is in the way of all others
+            models.Base.registry.dispose()
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None)).startswith(str(self.folder)):
                 del sys.modules[name]
@@ -102,8 +108,8 @@ class Project:
     def _knowing(self) -> Iterator[dict[str, Any]]:
         """Lend what Python blocks may use: a `request`, in a transaction that is committed."""
         with prepare(registry=self.app.registry) as env, env["request"].tm:
-            self._known["request"] = env["request"]
-            yield self._known
+            self._page.__dict__["request"] = env["request"]
+            yield self._page.__dict__
 
     # Its blocks
 
