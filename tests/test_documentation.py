@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import webtest
@@ -14,6 +16,7 @@ import webtest
 import pyramid_sqlsession
 from pyramid_sqlsession import events
 from pyramid_sqlsession.model import ATTRIBUTES
+from pyramid_sqlsession.settings import parse_settings
 from tests.documents import (
     README,
     Block,
@@ -24,10 +27,17 @@ from tests.documents import (
     pages,
     text_of,
 )
+from tests.harness import MakeApp
 
 INDEX, TUTORIAL = "index", "tutorial"
 NO_CODE = {"text"}  # output, and files of programs that are not here
 TEMPLATES = {"jinja"}
+
+
+@pytest.fixture
+def database_name() -> str:
+    """What the pages say does not depend on the database."""
+    return "sqlite"
 
 
 def code(page: str) -> list[Block]:
@@ -184,6 +194,58 @@ def test_the_reference_has_the_columns_in_their_order() -> None:
     assert tuple(re.findall(r"^``(\w+)``", table, re.MULTILINE)) == ATTRIBUTES
 
 
+# The tables
+
+
+def cells(page: str, headline: str) -> list[list[str]]:
+    """The rows of the table that begins so, literals only."""
+    _, _, rest = text_of(page).partition(f"\n{headline}")
+    _, body, *_ = re.split(r"^=[= ]+$", rest, flags=re.MULTILINE)
+    rows = [re.findall("``(.+?)``", line) for line in body.splitlines() if line]
+    assert rows, headline
+    return rows
+
+
+MERGES = cells("merging", "Both have loaded")
+
+
+@pytest.mark.parametrize(("loaded", "first", "second", "saved"), MERGES)
+def test_two_requests_leave_what_the_table_says(
+    make_app: MakeApp, loaded: str, first: str, second: str, saved: str
+) -> None:
+    """Both load the session; the first saves while the second works."""
+
+    def begin(request: Any) -> None:
+        request.session.update(json.loads(loaded))
+
+    def hold(request: Any, content: str) -> None:
+        assert dict(request.session) == json.loads(loaded)
+        request.session.clear()
+        request.session.update(json.loads(content))
+
+    def be_second(request: Any) -> None:
+        hold(request, second)
+        other = app.another_browser()
+        other.plant(str(app.browser.cookie))
+        other.get("/first")
+
+    views = {"/begin": begin, "/first": lambda request: hold(request, first), "/": be_second}
+    app = make_app(views=views)
+    app.get("/begin")
+    app.get("/")
+    [row] = app.rows()
+    assert row.data == json.loads(saved)
+
+
+@pytest.mark.parametrize(
+    ("expiration", "interval"), cells("expiration", "``expiration``  ``touch_interval``")
+)
+def test_a_use_is_noted_as_often_as_the_table_says(expiration: str, interval: str) -> None:
+    """When nothing else is set."""
+    settings = parse_settings({"sqlsession.expiration": expiration})
+    assert f"{settings.touch_interval}s" == interval
+
+
 # The pages
 
 
@@ -193,6 +255,13 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     patterns = [pattern for tree in trees for pattern in tree.split()]
     lonely = [page for page in pages() if not any(fnmatch(page, one) for one in patterns)]
     assert lonely == [INDEX]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_link_that_is_written_as_an_address_leads_to_a_page(page: str) -> None:
+    """Sphinx looks at no others than its own."""
+    for target in re.findall(r"^\.\. _[^:]+: (?!https?://)(.+)$", text_of(page), re.MULTILINE):
+        assert target.removesuffix(".html") in pages()
 
 
 @pytest.mark.parametrize("page", pages())
