@@ -127,7 +127,7 @@ def test_nothing_but_the_package_is_in_the_wheel() -> None:
     assert '"Private :: Do Not Upload"' in demo
 
 
-def test_the_version_that_is_being_made_is_one_that_is_mended() -> None:
+def test_the_version_that_is_being_made_is_one_that_gets_fixes() -> None:
     """The table of SECURITY.md has it."""
     table = dict(re.findall(r"^\| ([\d.]+) +\| (yes|no) ", security(), re.MULTILINE))
     assert table[Version(version(PACKAGE)).base_version] == "yes"
