@@ -18,7 +18,6 @@ NOT_NEEDED = {
     *("pytest", "webtest"),
 }
 TOOLBAR = "pyramid_sqlsession.toolbar"  # which needs pyramid_debugtoolbar
-
 DATA = ["py.typed", "toolbar/panel.dbtmako"]
 
 
