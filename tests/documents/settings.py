@@ -11,6 +11,7 @@ from pyramid_sqlsession.settings import PREFIX, parse_settings
 
 ENGINE = "sqlalchemy."
 OF_OTHERS = {  # settings of the companions, which they read without complaint whatever they hold
+    "debugtoolbar.includes",
     "retry.attempts",
     "tm.annotate_user",
     "tm.commit_veto",
