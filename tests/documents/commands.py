@@ -28,7 +28,8 @@ def run_command(command: str, shown: str) -> None:
 
 
 def _masked(text: str) -> str:
-    return re.sub(r"\d+(\.\d+)?", "#", text).strip()
+    """Without figures, nor the blanks that put them into columns."""
+    return re.sub(r" +", " ", re.sub(r"\d+(\.\d+)?", "#", text)).strip()
 
 
 def _module(name: str, arguments: list[str]) -> None:
