@@ -9,9 +9,9 @@ LOWEST_VENV ?= .venv-lowest
 
 METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py)
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
-DOCUMENTS := $(wildcard *.rst docs/*.rst)
+DOCUMENTS := $(wildcard *.rst)
 
-.PHONY: help test test-lowest demo load faults galera failover bench growth instructions lint format check-wheel distclean
+.PHONY: help test test-lowest demo load faults galera failover bench growth instructions docs lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench        measure what a session costs, beside the least possible and other stores"
 	@echo "make instructions count those of a request (COMMITS=\"main HEAD\" compares them)"
 	@echo "make growth       measure what a session costs in large tables, and large sessions"
+	@echo "make docs         make the documentation, in .docs/html; a warning is an error"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -68,6 +69,11 @@ lint: $(VENV)/.lint-installed
 	    $(VENV)/bin/docutils --halt=warning --report=warning $$document /dev/null || exit 1; \
 	done
 
+docs: $(VENV)/.docs-installed
+	$(VENV)/bin/python -W ignore -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
+	    -d .docs/doctrees docs .docs/html
+	@echo "The documentation is in .docs/html/index.html"
+
 format: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
@@ -76,7 +82,7 @@ check-wheel:
 	.ci/check-wheel $(PYTHON)
 
 distclean:
-	rm -rf $(VENV) $(LOWEST_VENV) .bench build dist *.egg-info demo/*.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(LOWEST_VENV) .bench .docs build dist *.egg-info demo/*.egg-info .coverage* htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -93,6 +99,11 @@ $(VENV)/.test-installed: $(VENV)/bin/python $(METADATA)
 $(VENV)/.lint-installed: $(VENV)/bin/python $(METADATA)
 	@echo "Installing the package and what its checks need into $(VENV)"
 	@$(VENV)/bin/python -m pip install --quiet -e ".[test,lint]" $(DEMO)
+	@touch $@
+
+$(VENV)/.docs-installed: $(VENV)/bin/python $(METADATA)
+	@echo "Installing the package and what its documentation needs into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[docs]"
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/bin/python $(METADATA)

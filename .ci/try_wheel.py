@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import packages_distributions, requires, version
-from importlib.resources import files
+from importlib import import_module, resources
+from importlib.metadata import files, packages_distributions, requires, version
 from pkgutil import walk_packages
 
 from pyramid.config import Configurator
@@ -19,6 +18,7 @@ NOT_NEEDED = {
     *("pytest", "webtest"),
 }
 TOOLBAR = "pyramid_sqlsession.toolbar"  # which needs pyramid_debugtoolbar
+DATA = ["py.typed", "toolbar/panel.dbtmako"]
 
 
 def import_everything() -> list[str]:
@@ -30,6 +30,18 @@ def import_everything() -> list[str]:
 def run_time_requirements() -> set[str]:
     stated = requires("pyramid_sqlsession") or []
     return {line.split(">")[0].strip() for line in stated if "extra ==" not in line}
+
+
+def installed_folders() -> set[str]:
+    """The folders at the top of what the wheel brings: neither tests nor demo."""
+    found = files("pyramid_sqlsession") or []
+    return {file.parts[0] for file in found if not file.parts[0].endswith(".dist-info")}
+
+
+def missing_data() -> list[str]:
+    """The files that are no modules, and that the wheel must have all the same."""
+    package = resources.files(pyramid_sqlsession)
+    return [name for name in DATA if not package.joinpath(name).is_file()]
 
 
 def count_visits(request: Request) -> Response:
@@ -56,7 +68,8 @@ def visit_twice() -> tuple[str, str]:
 
 modules = import_everything()
 assert run_time_requirements() == RUN_TIME, run_time_requirements()
+assert installed_folders() == {"..", "pyramid_sqlsession"}, installed_folders()
+assert missing_data() == [], missing_data()
 assert not NOT_NEEDED & set(packages_distributions()), "the environment is not empty"
-assert files("pyramid_sqlsession").joinpath("toolbar/panel.dbtmako").is_file()
 assert visit_twice() == ("1", "2"), "a session did not last from one request to the next"
 print(f"pyramid_sqlsession {version('pyramid_sqlsession')}: {len(modules)} modules, all work")

@@ -19,7 +19,7 @@ from benchmarks.cluster.report import Findings, Result
 from benchmarks.load.journal import Journal
 
 PAGE = (Path(__file__).parents[1] / "docs" / "many-machines.rst").read_text("utf-8")
-URLS = re.findall(r"^    sqlalchemy\.url = (.*)$", PAGE, re.MULTILINE)
+URLS = re.findall(r"^   sqlalchemy\.url = (.*)$", PAGE, re.MULTILINE)
 
 
 def result(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import sys
-from importlib.metadata import metadata, requires
+from configparser import ConfigParser
+from importlib.metadata import metadata, requires, version
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.test_imports import PACKAGE, imported_names, read_sources
 
 ROOT = Path(__file__).parents[1]
 LOWEST = ROOT / ".ci" / "lowest.txt"
 CONTRIBUTING = ROOT / "CONTRIBUTING.rst"
+NOT_PROMISED = {"3.14"}  # tox tries it where there is one
 
 # What Pyramid's own interface is made of comes with Pyramid.
 PROVIDED_BY_PYRAMID = {"webob", "zope.interface"}
@@ -75,3 +80,69 @@ def test_the_package_is_found_among_those_for_pyramid() -> None:
     """The name and the classifier are what people search by."""
     assert canonicalize_name(metadata(PACKAGE)["Name"]) == "pyramid-sqlsession"
     assert "Framework :: Pyramid" in metadata(PACKAGE).get_all("Classifier", [])
+
+
+def supported_pythons() -> set[str]:
+    classifiers = metadata(PACKAGE).get_all("Classifier", [])
+    return {text[-4:] for text in classifiers if re.search(r":: 3\.\d\d$", text)}
+
+
+def tox() -> ConfigParser:
+    parser = ConfigParser(interpolation=None)
+    parser.read(ROOT / "tox.ini", "utf-8")
+    return parser
+
+
+def test_tox_runs_the_suite_on_every_python_that_is_supported() -> None:
+    """And on one that will be."""
+    [minors] = re.findall(r"^py\{([\d,]+)\}, ", tox()["tox"]["env_list"])
+    tried = {f"3.{minor[1:]}" for minor in minors.split(",")}
+    assert tried - supported_pythons() == NOT_PROMISED
+    assert supported_pythons() <= tried
+
+
+def test_tox_tries_the_oldest_versions_on_the_oldest_python() -> None:
+    """With the constraints of `make test-lowest`."""
+    environment = f"py{min(supported_pythons())}-lowest".replace(".", "")
+    command = tox()[f"testenv:{environment}"]["install_command"]
+    assert f"--constraint {LOWEST.relative_to(ROOT)} " in command
+    assert environment in tox()["tox"]["env_list"].split(", ")
+
+
+def test_the_checks_look_for_every_python_that_is_supported() -> None:
+    """From the lowest up, and from the newest down."""
+    script = (ROOT / ".ci" / "find-python").read_text("utf-8")
+    upwards, downwards = (found.split() for found in re.findall(r'versions="(.+)"', script))
+    assert upwards == sorted(supported_pythons())
+    assert downwards == upwards[::-1]
+
+
+def test_nothing_but_the_package_is_in_the_wheel() -> None:
+    """The demo has metadata of its own, and is not published; the tests are not installed."""
+    settings = (ROOT / "pyproject.toml").read_text("utf-8")
+    [include] = re.findall(r'packages\.find\]\ninclude = \["(.+)"\]', settings)
+    folders = [path.parent.name for path in ROOT.glob("*/__init__.py")]
+    assert fnmatch.filter(folders, include) == [PACKAGE]
+    demo = (ROOT / "demo" / "pyproject.toml").read_text("utf-8")
+    assert '"Private :: Do Not Upload"' in demo
+
+
+def test_the_version_that_is_being_made_is_one_that_gets_fixes() -> None:
+    """The table of SECURITY.md has it."""
+    table = dict(re.findall(r"^\| ([\d.]+) +\| (yes|no) ", security(), re.MULTILINE))
+    assert table[Version(version(PACKAGE)).base_version] == "yes"
+
+
+def security() -> str:
+    return (ROOT / "SECURITY.md").read_text("utf-8")
+
+
+def test_the_security_policy_invents_no_address() -> None:
+    """Reports go through the private channel of the hosting."""
+    assert not re.search(r"\S@\S|https?://", security())
+
+
+@pytest.mark.parametrize("target", ["lint", "docs", "check-wheel", "test", "test-lowest"])
+def test_what_is_demanded_of_a_change_is_run_for_it(target: str) -> None:
+    """By the one script that decides."""
+    assert f"make {target}" in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()

@@ -58,6 +58,8 @@ from pyramid_sqlsession import (
 )
 from pyramid_sqlsession.scripts.prune_sessions import _parser
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
+from tests.documents import README as README_FILE
+from tests.documents import Block, Project, begin_project, blocks_of, entered, text_of
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
@@ -65,7 +67,7 @@ from tests.harness.databases import SERVERS
 ENGINE = "sqlalchemy."  # options of the application's own
 TOOLBAR = "debugtoolbar.includes"
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.rst").read_text("utf-8")
+README = text_of(README_FILE)
 COOKIECUTTER = ROOT / "tests" / "cookiecutter"
 
 
@@ -78,29 +80,14 @@ def database_name() -> str:
 # Reading the document
 
 
-class Block(NamedTuple):
-    """A piece of code, and the file name that the README gives it, if any."""
-
-    language: str
-    name: str
-    code: str
-
-
-def unindented(text: str) -> str:
-    return re.sub(r"^ {3}", "", text, flags=re.MULTILINE).strip() + "\n"
-
-
 def blocks(language: str) -> list[Block]:
     """All code blocks in one language."""
-    pattern = r"\.\. code-block:: (\w+)\n(?: {3}:name: (\S+)\n)?\n((?:(?: {3}.*)?\n)+)"
-    found = [Block(m[1], m[2] or "", unindented(m[3])) for m in re.finditer(pattern, README)]
-    return [block for block in found if block.language == language]
+    return [block for block in blocks_of(README_FILE) if block.language == language]
 
 
 def named(name: str) -> str:
     """The code of the block with that name."""
-    languages = ("python", "ini", "console")
-    [code] = [b.code for language in languages for b in blocks(language) if b.name == name]
+    [code] = [block.code for block in blocks_of(README_FILE) if block.file == name]
     return code
 
 
@@ -159,8 +146,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for block in blocks("python"):
-        if block.name:
-            write(tmp_path / block.name, block.code)
+        if block.file:
+            write(tmp_path / block.file, block.code)
     modules = set(sys.modules)
     with connecting_engines():
         yield tmp_path
@@ -213,10 +200,10 @@ def testapp(folder: Path) -> webtest.TestApp:
 # The code
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.name)
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.file)
 def test_every_piece_of_python_compiles(block: Block) -> None:
     """Also those that no other test runs."""
-    compile(block.code, block.name, "exec")
+    compile(block.code, block.file, "exec")
 
 
 def test_the_transcript_is_what_the_shortest_application_answers(
@@ -268,6 +255,53 @@ def sessions_in(ini: Path) -> int:
     with closing(sqlite3.connect(ini.with_name("myapp.sqlite"))) as connection:
         [[count]] = connection.execute("SELECT count(*) FROM web_sessions")
     return int(count)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project of the cookiecutter with the class and the settings of the README."""
+    begin_project(tmp_path)
+    with entered(tmp_path) as project:
+        for name in ("myapp/__init__.py", "myapp/models/web_session.py", "development.ini"):
+            project.write(name, named(name))
+        name = "myapp/models/__init__.py"
+        project.write(f"{name} (at the top)", named(name))
+        yield project
+
+
+def runnable() -> list[Block]:
+    """The blocks that are no files, and do not say why they cannot run."""
+    languages = ("python", "console")
+    found = [block for language in languages for block in blocks(language)]
+    return [block for block in found if not block.file and not block.excuse]
+
+
+@pytest.mark.parametrize("block", runnable(), ids=lambda block: block.code.split("\n")[0])
+def test_what_is_no_file_runs_in_a_project(block: Block, project: Project) -> None:
+    """Python is executed; commands are carried out, and print what is shown."""
+    ini = project.folder / "development.ini"
+    shop = ini.read_text().replace("[app:main]", "[app:shop]").partition("[alembic]")[0]
+    write(project.folder / "production.ini", f"{ini.read_text()}\n{shop}")
+    project.run(block)
+
+
+def test_every_file_is_used_by_a_test() -> None:
+    """Each is named in this module, or imported; the sample tests are found by pytest."""
+    tests = Path(__file__).read_text("utf-8")
+    stems = [Path(block.file).stem for block in blocks_of(README_FILE) if block.file]
+    assert [stem for stem in stems if stem[:5] != "test_" and stem not in tests] == []
+
+
+def test_the_functions_for_task_queues_prune(folder: Path, make_app: MakeApp) -> None:
+    """One with the registry, one with a request; both tell how many sessions there were."""
+    tasks = importlib.import_module("tasks")
+    app = make_app(views={"/prune": tasks.prune_now})
+    for browser in (app.another_browser(), app.another_browser()):
+        browser.get("/write?x=1")
+    app.execute("UPDATE sessions SET created = 0, accessed = 0, expires = 0 WHERE id = 1")
+    assert tasks.prune_for_a_minute(app.registry) == (1, True)
+    app.execute("UPDATE sessions SET created = 0, accessed = 0, expires = 0")
+    assert app.get("/prune").json == {"deleted": 1}
 
 
 def test_the_script_logs_everybody_out(myapp: Path) -> None:
