@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,10 @@ from tests.harness.databases import empty, sqlite, throw_away_database
 from tests.harness.marks import EXPLICIT
 from tests.harness.notes import Base
 from tests.harness.variants import to_be_run
+
+# As with the databases: what the environment does not name is not tested, what it names must be
+# there. `make test` says so.
+collect_ignore = [] if os.environ.get("SQLSESSION_BROWSER") else ["browser"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
