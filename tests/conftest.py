@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import transaction
 
+from tests.browser import VARIABLE
 from tests.harness import (
     App,
     Clock,
@@ -29,7 +30,7 @@ from tests.harness.variants import to_be_run
 
 # As with the databases: what the environment does not name is not tested, what it names must be
 # there. `make test` says so.
-collect_ignore = [] if os.environ.get("SQLSESSION_BROWSER") else ["browser"]
+collect_ignore = [] if os.environ.get(VARIABLE) else ["browser"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

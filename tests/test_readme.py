@@ -56,6 +56,7 @@ from pyramid_sqlsession import (
     session_factory_from_settings,
 )
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
+from tests.browser import VARIABLE
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
@@ -655,9 +656,9 @@ def test_every_make_target_that_is_mentioned_exists() -> None:
     assert mentioned <= targets
 
 
-def test_the_variables_of_the_test_databases_are_those_of_the_suite() -> None:
-    """Both, and no others."""
-    assert set(re.findall(r"SQLSESSION_\w+", README)) == set(SERVERS.values())
+def test_the_variables_that_tests_heed_are_those_of_the_suite() -> None:
+    """Those of the two servers and of the browser, and no others."""
+    assert set(re.findall(r"SQLSESSION_\w+", README)) == {*SERVERS.values(), VARIABLE}
 
 
 def test_the_versions_are_those_of_the_metadata() -> None:

@@ -1,5 +1,4 @@
-"""The demo as people meet it: a real server, visited with a real browser.
+"""The demo as people meet it: a real server, visited with a real browser by Playwright."""
 
-`SQLSESSION_BROWSER` is the path of a Chromium, which Playwright drives; without it none of these
-tests is collected, and `make test` says so.
-"""
+# The path of a Chromium; without it none of these tests is collected, and `make test` says so.
+VARIABLE = "SQLSESSION_BROWSER"

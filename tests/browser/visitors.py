@@ -17,13 +17,14 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.browser import VARIABLE
 from tests.servers import PATIENCE
 
-VARIABLE = "SQLSESSION_BROWSER"
-# A browser that is being tested has nothing to look for elsewhere.
+# A browser that is being tested has nothing to look for elsewhere, and no screen to draw for.
 STAY_AT_HOME = (
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
