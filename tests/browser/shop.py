@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plaster import get_loader
+from paste.deploy import loadapp
 from webtest.http import StopableWSGIServer
 
 from tests.test_demo import INI
@@ -47,7 +47,7 @@ def write_ini(folder: Path, settings: Mapping[str, str], port: int = 0) -> Path:
 @contextmanager
 def open_shop(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Shop]:
     """Serve the shop on a free port, in a thread of this process, whose clock tests can move."""
-    application = get_loader(str(write_ini(folder, settings or {}))).get_wsgi_app()
+    application = loadapp(f"config:{write_ini(folder, settings or {})}")
     server = StopableWSGIServer.create(application)
     try:
         yield Shop(server.application_url.rstrip("/"), folder / "demo.sqlite")
