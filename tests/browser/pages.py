@@ -45,7 +45,8 @@ def _wrong_login(page: Page) -> None:
 
 def _account(page: Page) -> None:
     log_in(page)
-    _placed_order(page)
+    put_into_cart(page, "Oolong")
+    order(page, paid=True)
     page.goto("/account")
 
 
@@ -58,7 +59,7 @@ def _sessions(page: Page) -> None:
 
 def _row(page: Page) -> None:
     log_in(page)
-    _filled_cart(page)
+    put_into_cart(page, "Oolong")
     page.goto("/row")
 
 
