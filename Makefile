@@ -11,11 +11,12 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst)
 
-.PHONY: help test test-lowest demo load faults galera failover bench growth instructions docs lint format check-wheel distclean
+.PHONY: help test test-lowest browser demo load faults galera failover bench growth instructions docs lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
 	@echo "make test-lowest  run it with the oldest supported versions"
+	@echo "make browser      visit the demo with Chromium, and take pictures of it (in .pictures)"
 	@echo "make demo         serve the demo on http://localhost:6543"
 	@echo "make load         visit a served shop, and count what was acknowledged (REQUESTS=5000)"
 	@echo "make faults       break databases, disks, processes and clocks under that load"
@@ -30,13 +31,23 @@ help:
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
 	@echo "make distclean    remove the environments and everything else that was made"
 
-test: $(VENV)/.test-installed
+test: $(VENV)/.test-installed $(if $(SQLSESSION_BROWSER),$(VENV)/.browser-installed)
 	@.ci/say-databases
+	@.ci/say-browser
 	$(VENV)/bin/python -m pytest --cov
 
 test-lowest: $(LOWEST_VENV)/.test-installed
+test-lowest: $(if $(SQLSESSION_BROWSER),$(LOWEST_VENV)/.browser-installed)
 	@.ci/say-databases
+	@.ci/say-browser
 	$(LOWEST_VENV)/bin/python -m pytest
+
+# The browser that the environment names, or the one that .ci/browser finds or installs.
+browser: $(VENV)/.browser-installed
+	@browser=$${SQLSESSION_BROWSER:-$$(.ci/browser)} && export SQLSESSION_BROWSER="$$browser" && \
+	$(VENV)/bin/python -m pytest tests/browser && \
+	$(VENV)/bin/python -W ignore -m tests.browser.pictures \
+	    --all .pictures $(if $(PICTURE),--one $(PICTURE))
 
 load: $(VENV)/.test-installed
 	@.ci/say-databases
@@ -82,7 +93,7 @@ check-wheel:
 	.ci/check-wheel $(PYTHON)
 
 distclean:
-	rm -rf $(VENV) $(LOWEST_VENV) .bench .docs build dist *.egg-info demo/*.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(LOWEST_VENV) .bench .docs .pictures build dist *.egg-info demo/*.egg-info .coverage* htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -98,7 +109,12 @@ $(VENV)/.test-installed: $(VENV)/bin/python $(METADATA)
 
 $(VENV)/.lint-installed: $(VENV)/bin/python $(METADATA)
 	@echo "Installing the package and what its checks need into $(VENV)"
-	@$(VENV)/bin/python -m pip install --quiet -e ".[test,lint]" $(DEMO)
+	@$(VENV)/bin/python -m pip install --quiet -e ".[test,browser,lint]" $(DEMO)
+	@touch $@
+
+$(VENV)/.browser-installed: $(VENV)/.test-installed
+	@echo "Installing what drives a browser into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[browser]"
 	@touch $@
 
 $(VENV)/.docs-installed: $(VENV)/bin/python $(METADATA)
@@ -119,4 +135,9 @@ $(VENV)/.demo-installed: $(VENV)/bin/python $(METADATA)
 $(LOWEST_VENV)/.test-installed: $(LOWEST_VENV)/bin/python $(METADATA) .ci/lowest.txt
 	@echo "Installing the oldest supported versions into $(LOWEST_VENV)"
 	@$(LOWEST_VENV)/bin/python -m pip install --quiet -c .ci/lowest.txt setuptools -e ".[test]" $(DEMO)
+	@touch $@
+
+$(LOWEST_VENV)/.browser-installed: $(LOWEST_VENV)/.test-installed
+	@echo "Installing what drives a browser into $(LOWEST_VENV)"
+	@$(LOWEST_VENV)/bin/python -m pip install --quiet -c .ci/lowest.txt -e ".[browser]"
 	@touch $@

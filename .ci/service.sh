@@ -1,5 +1,5 @@
-# Shared by .ci/postgresql and .ci/mariadb, which read it in; each prints its URL and nothing
-# else on standard output.
+# Shared by .ci/postgresql, .ci/mariadb and .ci/browser, which read it in; each prints where to find
+# what it cares for, and nothing else on standard output.
 
 fail() {
     echo "$(basename "$0"): $*" >&2

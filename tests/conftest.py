@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import transaction
 
+from tests.browser import VARIABLE
 from tests.harness import (
     App,
     Clock,
@@ -25,6 +27,10 @@ from tests.harness.databases import empty, sqlite, throw_away_database
 from tests.harness.marks import EXPLICIT
 from tests.harness.notes import Base
 from tests.harness.variants import to_be_run
+
+# As with the databases: what the environment does not name is not tested, what it names must be
+# there. `make test` says so.
+collect_ignore = [] if os.environ.get(VARIABLE) else ["browser"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

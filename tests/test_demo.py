@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
@@ -125,6 +126,17 @@ def fill_in_login(page: Any, name: str = "ada", password: str = "analytical-engi
     login = form(page, "/login")
     login["name"], login["password"] = name, password
     return login.submit(status="*")
+
+
+def test_the_readme_shows_a_picture_that_is_there_and_small() -> None:
+    """It is carried by the source distribution as well."""
+    root = DEMO.parent
+    [path] = re.findall(
+        r"^\.\. image:: (\S+)$", (root / "README.rst").read_text("utf-8"), re.MULTILINE
+    )
+    assert (root / path).stat().st_size < 150_000
+    carried = (root / "MANIFEST.in").read_text("utf-8").splitlines()
+    assert "recursive-include docs *.rst *.rst.inc *.svg *.png" in carried
 
 
 def test_the_settings_start_the_distribution_by_its_name() -> None:

@@ -58,6 +58,7 @@ from pyramid_sqlsession import (
 )
 from pyramid_sqlsession.scripts.prune_sessions import _parser
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
+from tests.browser import VARIABLE
 from tests.documents import README as README_FILE
 from tests.documents import Block, Project, begin_project, blocks_of, entered, text_of
 from tests.engines import connecting_engines
@@ -705,9 +706,9 @@ def test_every_make_target_that_is_mentioned_exists() -> None:
     assert mentioned <= targets
 
 
-def test_the_variables_of_the_test_databases_are_those_of_the_suite() -> None:
-    """Both, and no others."""
-    assert set(re.findall(r"SQLSESSION_\w+", README)) == set(SERVERS.values())
+def test_the_variables_that_tests_heed_are_those_of_the_suite() -> None:
+    """Those of the two servers and of the browser, and no others."""
+    assert set(re.findall(r"SQLSESSION_\w+", README)) == {*SERVERS.values(), VARIABLE}
 
 
 def test_the_versions_are_those_of_the_metadata() -> None:
