@@ -16,6 +16,7 @@ import webtest
 from pyramid_sqlsession import SQLSessionError, testing
 from pyramid_sqlsession.testing import begin_session, session_costs, session_of
 from tests import test_readme as readme
+from tests.documents import blocks_of
 from tests.harness import MakeApp
 
 ROOT = Path(__file__).parents[1]
@@ -31,8 +32,7 @@ def database_name() -> str:
 
 def code() -> dict[str, str]:
     """The files of the guide."""
-    pattern = r"\.\. code-block:: python\n {3}:name: (\S+)\n\n((?:(?: {3}.*)?\n)+)"
-    return {m[1]: readme.unindented(m[2]) for m in re.finditer(pattern, GUIDE)}
+    return {block.file: block.code for block in blocks_of("testing") if block.file}
 
 
 def test_its_tests_pass(tmp_path: Path) -> None:
