@@ -14,7 +14,7 @@ import pytest
 import webtest
 
 import pyramid_sqlsession
-from pyramid_sqlsession import events
+from pyramid_sqlsession import events, testing
 from pyramid_sqlsession.model import ATTRIBUTES
 from pyramid_sqlsession.settings import parse_settings
 from tests.documents import (
@@ -176,8 +176,9 @@ def documented() -> set[str]:
 
 
 def public() -> set[str]:
-    """What is promised: the names of the package, and its events."""
-    names = {f"{pyramid_sqlsession.__name__}.{name}" for name in pyramid_sqlsession.__all__}
+    """What is promised: the names of the package, of its kit for tests, and its events."""
+    modules = (pyramid_sqlsession, testing)
+    names = {f"{module.__name__}.{name}" for module in modules for name in module.__all__}
     here = events.__name__
     classes = {n for n, c in vars(events).items() if getattr(c, "__module__", "") == here}
     return names | {f"{here}.{name}" for name in classes if name[0].isupper()}
