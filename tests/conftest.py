@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -70,6 +71,13 @@ def nothing_is_left() -> Iterator[None]:
     for connection in left:
         connection.close()
     assert left == [], "the test left connections open"
+
+
+@pytest.fixture(autouse=True)
+def statements_are_not_logged() -> Iterator[None]:
+    """What reads the logging of an .ini leaves it on, and then statements go another way."""
+    yield
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
