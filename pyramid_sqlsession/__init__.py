@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.scripting import prepare
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from pyramid_sqlsession.advice import advice_on
 from pyramid_sqlsession.exceptions import (
     SessionConflict,
     SettingsError,
@@ -92,6 +93,8 @@ def _start(event: ApplicationCreated) -> None:
     if not isinstance(factory, SQLSessionFactory):
         return
     _warn_of_missing_tweens(registry)
+    for sentence in advice_on(factory.settings):
+        log.warning("%s", sentence)
     if factory.settings.create_table:
         with prepare(registry=registry) as env:
             factory.create_table(env["request"])

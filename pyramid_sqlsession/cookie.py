@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyramid.request import Request
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 Headers = list[tuple[str, str]]
 
 MOST_LOOKED_UP = 4
+BEHIND_A_PROXY = (
+    *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST"),
+    *("HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"),
+)
 NOT_SHARED = {"private", "no-store", "no-cache"}
 
 
@@ -39,7 +44,7 @@ class SessionCookie:
         self._max_age = settings.cookie_max_age
         possible = (True, False) if self._secure is None else (self._secure,)
         self._attributes = {secure: _attributes(settings, secure) for secure in possible}
-        self._warned_of_public = False
+        self._warned_of_public = self._warned_of_proxy = False
 
     def read(self, request: Request) -> list[str]:
         """Return the session ids that the request carries, four at most, none malformed."""
@@ -84,9 +89,21 @@ class SessionCookie:
         secure = self._secure
         if secure is None:
             secure = getattr(request, "scheme", "http") == "https"
+            if not secure and not self._warned_of_proxy:
+                self._warn_of_proxy(getattr(request, "environ", {}))
         header = f"{self._name}={cookie.value}{self._attributes[secure]}"
         # WebOb's own max_age brings an Expires, from a clock that Python 3.12 warns of.
         return header if cookie.max_age is None else f"{header}; Max-Age={cookie.max_age}"
+
+    def _warn_of_proxy(self, environ: Mapping[str, Any]) -> None:
+        if any(name in environ for name in BEHIND_A_PROXY):
+            self._warned_of_proxy = True
+            log.warning(
+                "a proxy has passed on a request as plain http: the cookie %r is sent without "
+                "Secure. If visitors come by https, let the proxy say so and the server heed it, "
+                "or set sqlsession.cookie_secure = true",
+                self._name,
+            )
 
     def _keep_from_shared_caches(self, headers: Headers) -> None:
         directives = _items(headers, "cache-control")

@@ -17,7 +17,7 @@ LAYERS = (
         *("session", "session_id", "statements", "transactions", "watched_dict"),
     },
     {"extra_columns", "model", "refusals", "serializers", "settings"},
-    {"cookie", "introspection", "joining", "row_statements"},
+    {"advice", "cookie", "introspection", "joining", "row_statements"},
     {"rows"},
     {"database"},
     {"expired_rows", "fields", "record", "states"},

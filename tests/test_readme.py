@@ -916,6 +916,22 @@ def a_public_response(scene: Scene) -> str:
     return scene.logged()
 
 
+def an_insecure_cookie(scene: Scene) -> str:
+    scene.make_app(settings={"sqlsession.cookie_secure": "false"})
+    return scene.logged()
+
+
+def no_limit(scene: Scene) -> str:
+    scene.make_app(settings={"sqlsession.expiration": "none"})
+    return scene.logged()
+
+
+def a_proxy_that_does_not_say_https(scene: Scene) -> str:
+    app = scene.make_app()
+    app.get("/write?x=1", extra_environ={"HTTP_X_FORWARDED_FOR": "192.0.2.1"})
+    return scene.logged()
+
+
 def a_script_without_a_transaction(scene: Scene) -> str:
     with prepare(registry=scene.make_app().registry) as env:
         env["request"].session["x"] = 1
@@ -983,6 +999,9 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     an_unknown_column,
     a_store_without_a_transaction,
     a_public_response,
+    an_insecure_cookie,
+    no_limit,
+    a_proxy_that_does_not_say_https,
     a_script_without_a_transaction,
     a_list_of_tweens_without_ours,
     a_row_that_cannot_be_read,
