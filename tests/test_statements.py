@@ -120,13 +120,7 @@ def log_statements(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WATCHES: dict[str, Watch] = {
-    **{
-        name: listen(name)
-        for name in (
-            *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
-            "begin",
-        )
-    },
+    **{name: listen(name) for name in statements.HEARD},
     "a driver that is not tested": know_no_driver,
     "a dialect that executes otherwise": have_another_way,
     "statements are logged": log_statements,

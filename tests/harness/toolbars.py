@@ -1,4 +1,4 @@
-"""The toolbar of the developers, which hears every statement of the process once it is imported."""
+"""The developers' toolbar, which hears every statement of the process once it is imported."""
 
 from __future__ import annotations
 
