@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import JSON, Column, Connection, LargeBinary, Table, inspect, literal, select
+from sqlalchemy import JSON, Column, Connection, Table, inspect, literal, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession.exceptions import SettingsError
-from pyramid_sqlsession.model import SessionMixin
+from pyramid_sqlsession.model import SessionMixin, python_type
 from pyramid_sqlsession.refusals import explain, found_broken
 from pyramid_sqlsession.row_statements import Overwriting, RowStatements
 from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
@@ -75,7 +75,7 @@ class SessionRows:
         self.model = model
         columns: Mapping[str, Column[Any]] = inspect(model).columns
         self.table: Table = columns["id"].table
-        self.bound = _binding(columns["data"].type)
+        self.bound = _binding(columns["data"])
         self._columns = columns
         self._probe = select(literal(1))
         self._statements = RowStatements(columns, Row._fields)
@@ -227,11 +227,11 @@ def _row(*values: Any) -> Row:
     return Row._make((*facts, _bytes(data)))
 
 
-def _binding(column_type: Any) -> Callable[[bytes], Any]:
-    """Return what makes of serialised data the value that a column of this type takes."""
-    if isinstance(column_type, LargeBinary):
+def _binding(column: Column[Any]) -> Callable[[bytes], Any]:
+    """Return what makes of serialised data the value that the column takes."""
+    if python_type(column) is bytes:
         return bytes
-    return json.loads if isinstance(column_type, JSON) else bytes.decode
+    return json.loads if isinstance(column.type, JSON) else bytes.decode
 
 
 def _bytes(data: Any) -> bytes:

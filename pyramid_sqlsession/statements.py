@@ -15,10 +15,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.default import DefaultDialect
 
 DRIVERS = {"pysqlite", "psycopg", "pymysql"}
-HEARD = (
-    *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
-    "begin",
-)
+HEARD = ("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute")
 DIALECTS = 8  # for which a statement is kept; each engine has its own
 
 Values = Mapping[str, Any]
@@ -69,32 +66,35 @@ class Statement:
 
     def count(self, connection: Connection, values: Values) -> int:
         """Return to how many rows an UPDATE or a DELETE applies."""
-        prepared = self._for(connection) if connection.in_transaction() else None
+        prepared = self._for(connection)
         if prepared is None:
             return connection.execute(self.executable, values).rowcount
         return _send(connection, prepared, values, _row_count)
 
     def key(self, connection: Connection, values: Values) -> int:
         """Return the primary key of the row that an INSERT makes."""
-        prepared = self._for(connection) if connection.in_transaction() else None
+        prepared = self._for(connection)
         if prepared is None:
             made = connection.execute(self.executable, values).inserted_primary_key
             return int(made[0])  # type: ignore[index]  # an insert of one row has a key
-        return _send(connection, prepared, values, _key)
+        (key,) = prepared.row([_send(connection, prepared, values, _key)])
+        return int(key)
 
     def _for(self, connection: Connection) -> Prepared | None:
         """Return it for the connection's driver; None when it is not to be sent directly."""
-        return None if _is_watched(connection) else self._prepared(connection.dialect)
+        prepared = None if _is_watched(connection) else self._prepared(connection.dialect)
+        if prepared is not None and connection.get_transaction() is None:
+            connection.begin()  # as SQLAlchemy does; somebody decides about its end
+        return prepared
 
     def _prepare(self, dialect: Dialect) -> Prepared | None:
-        is_plain = getattr(type(dialect), "do_execute", None) is DefaultDialect.do_execute
-        if dialect.driver not in DRIVERS or not is_plain:
+        if not _is_known(dialect):
             return None
         compiled = self.executable.compile(dialect=dialect)
-        if compiled.post_compile_params or compiled.prefetch:
-            return None  # a list, whose length differs; columns with defaults of the application
+        if not _is_plain(compiled):
+            return None
         binds = {name: bind.type for bind, name in compiled.bind_names.items()}
-        columns = getattr(self.executable, "selected_columns", ())
+        columns = _answered(self.executable)
         return Prepared(
             text=str(compiled),
             places=compiled.positiontup,
@@ -105,18 +105,50 @@ class Statement:
         )
 
 
+def _is_known(dialect: Dialect) -> bool:
+    """Whether it sends statements as SQLAlchemy's own do, to a driver that is tested."""
+    kinds = (type(dialect), dialect.execution_ctx_cls)
+    is_own = all(kind.__module__.startswith("sqlalchemy.") for kind in kinds)
+    is_plain = getattr(dialect.do_execute, "__func__", None) is DefaultDialect.do_execute
+    return is_own and is_plain and not dialect.is_async and dialect.driver in DRIVERS
+
+
+def _is_plain(compiled: Any) -> bool:
+    """Whether the text is always the same, and wants no values but those that are given."""
+    return not (
+        compiled.post_compile_params  # a list, whose length differs
+        or compiled.prefetch  # columns with defaults of the application
+        or compiled.escaped_bind_names  # which are called otherwise in the text
+        or any(not bind.required for bind in compiled.bind_names)  # what a column's type adds
+    )
+
+
+def _answered(executable: Any) -> Any:
+    """Return the columns of the row that is answered: those of a SELECT, else the key."""
+    return executable.selected_columns if executable.is_select else executable.table.primary_key
+
+
 def _is_watched(connection: Connection) -> bool:
-    """Whether somebody wants to see what is sent, or changes it on the way."""
+    """Whether somebody wants to see what is sent, changes it on the way, or forbids it."""
     return (
         _is_heard(connection)
         or connection.engine.logger.isEnabledFor(logging.INFO)
         or connection.in_nested_transaction()
+        or _has_failed(connection)
         or "schema_translate_map" in connection.get_execution_options()
     )
 
 
+def _has_failed(connection: Connection) -> bool:
+    """Whether SQLAlchemy will refuse what is sent before a rollback."""
+    return connection.get_transaction() is not None and not connection.in_transaction()
+
+
 def _is_heard(connection: Connection) -> bool:
     """Whether somebody listens; it takes long to ask, unless nobody ever did."""
+    dialect = connection.dialect
+    if dialect._has_events and dialect.dispatch.do_execute:  # noqa: SLF001 - no other way
+        return True
     if not (connection._has_events or connection.engine._has_events):  # noqa: SLF001 - no other way
         return False
     return any(getattr(connection.dispatch, name) for name in HEARD)
@@ -142,16 +174,16 @@ def _present(processors: Mapping[Name, Processor | None]) -> dict[Name, Processo
 def _send(
     connection: Connection, prepared: Prepared, values: Values, take: Callable[[Any], Taken]
 ) -> Taken:
-    cursor, parameters = None, values
+    lent, cursor, parameters = connection.connection, None, values
     try:
         parameters = prepared.parameters(values)
-        cursor = connection.connection.cursor()
+        cursor = lent.cursor()
         cursor.execute(prepared.text, parameters)
         taken = take(cursor)
+        cursor.close()
     except BaseException as error:  # noqa: BLE001 - it is raised again, as SQLAlchemy's
         # Nobody else knows whether the connection is lost, and whom to tell.
         connection._handle_dbapi_exception(error, prepared.text, parameters, cursor, None)  # noqa: SLF001
-    cursor.close()
     return taken
 
 
@@ -165,6 +197,6 @@ def _row_count(cursor: Any) -> int:
     return count
 
 
-def _key(cursor: Any) -> int:
+def _key(cursor: Any) -> Any:
     """Return it as the database has sent it, or as the driver knows it."""
-    return int(cursor.fetchone()[0] if cursor.description else cursor.lastrowid)
+    return cursor.fetchone()[0] if cursor.description else cursor.lastrowid

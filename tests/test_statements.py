@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    ExceptionContext,
     Integer,
     LargeBinary,
     MetaData,
@@ -34,7 +35,7 @@ from pyramid_sqlsession import statements
 from pyramid_sqlsession.statements import Statement
 from tests.harness import App, MakeApp, only_on_sqlite
 from tests.harness.databases import Database
-from tests.harness.marks import only_on_postgresql
+from tests.harness.marks import only_on_servers
 from tests.harness.statements import PROBE
 
 
@@ -120,13 +121,7 @@ def log_statements(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WATCHES: dict[str, Watch] = {
-    **{
-        name: listen(name)
-        for name in (
-            *("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute"),
-            "begin",
-        )
-    },
+    **{name: listen(name) for name in statements.HEARD},
     "a driver that is not tested": know_no_driver,
     "a dialect that executes otherwise": have_another_way,
     "statements are logged": log_statements,
@@ -288,18 +283,39 @@ def test_a_value_that_its_type_refuses_is_an_error_of_the_statement(
         RENAME.count(connection, {"wanted": 1, "new": 5})
 
 
-@only_on_postgresql
-def test_a_connection_that_was_cut_is_given_up(database: Database) -> None:
-    """The pool will make another."""
+SENDS: dict[str, Callable[[Connection], Any]] = {
+    "SELECT": lambda connection: FIND.rows(connection, {"wanted": 1}),
+    "INSERT": lambda connection: ADD.key(connection, THING | {"made_by": None}),
+    "UPDATE": lambda connection: RENAME.count(connection, {"wanted": 1, "new": "xyz"}),
+    "DELETE": lambda connection: REMOVE.count(connection, {"old": "xyz"}),
+}
+CUT = {
+    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    "mariadb": ("SELECT connection_id()", "KILL {}"),
+}
+
+
+@only_on_servers
+@pytest.mark.parametrize("send", SENDS.values(), ids=SENDS)
+def test_a_connection_that_was_cut_is_given_up(
+    database: Database, send: Callable[[Connection], Any]
+) -> None:
+    """The pool will make another; who listens to errors hears of it."""
+    ask, cut = CUT[database.name]
     engine = database.engine()
+    heard: list[ExceptionContext] = []
+    event.listen(engine, "handle_error", heard.append)
     with engine.connect() as connection:
-        pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+        number = connection.execute(text(ask)).scalar_one()
         with database.probe().connect() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+            other.execute(text(cut.format(number)))
         with pytest.raises(DBAPIError) as raised:
-            FIND.rows(connection, {"wanted": 1})
+            send(connection)
         assert raised.value.connection_invalidated
         assert connection.invalidated
+    with engine.connect() as connection:
+        assert connection.execute(text(ask)).scalar_one() != number
+    assert [context.is_disconnect for context in heard] == [True]
     engine.dispose()
 
 
