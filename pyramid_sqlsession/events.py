@@ -103,7 +103,9 @@ class SessionsPruned:
 def notify(request: Any, event: type[Any], *facts: Any) -> None:
     """Send an event, built only if somebody subscribes; a subscriber that fails is logged."""
     registry = getattr(request, "registry", None)
-    if registry is None or not registry.adapters.subscriptions([implementedBy(event)], None):
+    if registry is None or not registry.has_listeners:
+        return
+    if not registry.adapters.subscriptions([implementedBy(event)], None):
         return
     try:
         registry.notify(event(request, *facts))

@@ -42,6 +42,7 @@ class WatchedDict(dict[str, Any]):
     """
 
     changes = 0
+    _noted = -1  # how many there were when somebody noted the moment
     _lent: Moment | None = None  # when that was; the content is that of before
 
     def unwatched(self) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class WatchedDict(dict[str, Any]):
 
     def moment(self) -> Moment:
         """Note what it is now."""
+        self._noted = self.changes
         return Moment(self.changes, None if self._lent is None else self._content())
 
     def is_still(self, moment: Moment) -> bool:
@@ -76,7 +78,9 @@ class WatchedDict(dict[str, Any]):
 
     def _lend(self, value: Any) -> Any:
         if self._lent is None and type(value) not in _UNCHANGEABLE:
-            self._lent = Moment(self.changes, self._content())
+            # Nobody will compare with what it is now, unless it was noted.
+            content = self._content() if self._noted == self.changes else None
+            self._lent = Moment(self.changes, content)
         return value
 
     def _lend_all(self) -> None:
