@@ -13,6 +13,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Request,
     expect,
     sync_playwright,
 )
@@ -57,12 +58,16 @@ def listen(context: BrowserContext) -> list[str]:
     complaints: list[str] = []
     pages: set[str] = set()
 
-    def note(message: ConsoleMessage) -> None:
+    def note_page(request: Request) -> None:
+        if request.is_navigation_request():
+            pages.add(request.url)
+
+    def note_complaint(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and message.location["url"] not in pages:
             complaints.append(message.text)
 
-    context.on("request", lambda sent: pages.update([sent.url] * sent.is_navigation_request()))
-    context.on("console", note)
+    context.on("request", note_page)
+    context.on("console", note_complaint)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     return complaints
 
