@@ -16,7 +16,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 DRIVERS = {"pysqlite", "psycopg", "pymysql"}
 HEARD = ("before_execute", "after_execute", "before_cursor_execute", "after_cursor_execute")
-DIALECTS = 8  # for which a statement is kept; each engine has its own
+DIALECTS = 100  # for which a statement is kept; each engine has its own
 
 Values = Mapping[str, Any]
 Processor = Callable[[Any], Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -464,7 +465,7 @@ def test_changes_are_shown_key_by_key() -> None:
     """1 and True differ, as they do where they are stored; what is long is cut."""
     before = {"same": 1, "gone": [1], "typed": 1, "long": ""}
     after = {"same": 1, "typed": True, "long": "x" * 1000, "new": {"a": None}}
-    found = changes.changes_between(before, after)
+    found = changes.changes_between(before, after, pickle.dumps)
     assert [change[:2] for change in found] == [
         ("gone", "removed"),
         ("typed", "changed"),

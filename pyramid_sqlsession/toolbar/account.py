@@ -49,9 +49,14 @@ def account_of(lifecycle: Lifecycle) -> Account:
         touched=how_touched(lifecycle, now),
         rotated=why_rotated(lifecycle),
         cookie=why_cookie(lifecycle),
-        changes=changes_between(_data(record, record.presented), _data(record, record.current)),
+        changes=_changes_of(record),
         moments=[] if row is None else moments_of(row, record.limits, interval, now),
     )
+
+
+def _changes_of(record: Record) -> list[KeyChange]:
+    before, after = _data(record, record.presented), _data(record, record.current)
+    return changes_between(before, after, record.serializer.dumps)
 
 
 def _data(record: Record, stored: Stored | None) -> dict[str, Any]:

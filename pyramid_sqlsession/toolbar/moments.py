@@ -51,7 +51,8 @@ def _times(
 
 
 def _written(time: int) -> str:
-    return datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    # A life may be longer than a calendar.
+    return datetime.fromtimestamp(min(time, NEVER), timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _distance(seconds: int) -> str:

@@ -20,6 +20,7 @@ class SQLSessionPanel(DebugPanel):  # type: ignore[misc]  # the toolbar is not a
     title = "SQL session"
     nav_title = title
     has_content = True
+    has_looked = False  # at a session, whether or not that can be shown
 
     def __init__(self, request: Request) -> None:
         self.accounts: list[Account] = []
@@ -27,6 +28,7 @@ class SQLSessionPanel(DebugPanel):  # type: ignore[misc]  # the toolbar is not a
         request.__dict__[WHEN_OVER] = self._take
 
     def _take(self, lifecycle: Lifecycle) -> None:
+        self.has_looked = True
         self.accounts.append(account_of(lifecycle))
 
     @property
@@ -36,4 +38,8 @@ class SQLSessionPanel(DebugPanel):  # type: ignore[misc]  # the toolbar is not a
 
     def render_vars(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 - as the toolbar has it
         """Return what the template shows."""
-        return {"accounts": self.accounts, "statements": self.statements}
+        return {
+            "accounts": self.accounts,
+            "has_looked": self.has_looked,
+            "statements": self.statements,
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pyramid.interfaces import ISessionFactory
@@ -12,6 +13,7 @@ from sqlalchemy.sql.util import find_tables
 
 from pyramid_sqlsession import expiry
 from pyramid_sqlsession.factory import SQLSessionFactory
+from pyramid_sqlsession.model import SessionMixin
 
 NOTED = "_sqlsession_statements"  # on a request that somebody wants to know it of
 
@@ -56,20 +58,31 @@ def _before(_1: Any, _2: Any, _statement: str, _3: Any, context: Any, _many: boo
 def _after(_1: Any, _2: Any, statement: str, _3: Any, context: Any, _many: bool) -> None:
     request = get_current_request()
     noted = getattr(request, "__dict__", {}).get(NOTED)
-    if noted is not None and _is_on(_table_of(request.registry), context):
+    if noted is not None and _is_on(_tables_of(request.registry), context):
         taken = (expiry.stopwatch() - context.sqlsession_sent) * 1000
         noted.append(Statement(" ".join(statement.split()), taken))
 
 
-def _table_of(registry: Registry) -> Table | None:
+def _tables_of(registry: Registry) -> set[str]:
+    """Return the names of the tables that hold sessions, of whatever factory."""
+    models: list[type] = list(_derived_from(SessionMixin))
     factory = registry.queryUtility(ISessionFactory)
-    if not isinstance(factory, SQLSessionFactory):
-        return None
-    table: Table = inspect(factory.model).columns["id"].table
-    return table
+    if isinstance(factory, SQLSessionFactory):
+        models.append(factory.model)
+    mappers: list[Any] = [inspect(model, raiseerr=False) for model in models]
+    tables = [mapper.local_table for mapper in mappers if mapper is not None]
+    return {table.fullname for table in tables if isinstance(table, Table)}
 
 
-def _is_on(table: Table | None, context: Any) -> bool:
-    if table is None or context.compiled is None:
+def _derived_from(model: type) -> Iterator[type]:
+    derived: type
+    for derived in model.__subclasses__():
+        yield derived
+        yield from _derived_from(derived)
+
+
+def _is_on(names: set[str], context: Any) -> bool:
+    if context.compiled is None:
         return False
-    return table in find_tables(context.compiled.statement, include_crud=True)
+    tables = find_tables(context.compiled.statement, include_crud=True)
+    return any(table.fullname in names for table in tables)
