@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyramid.request import Request
-from webob.cookies import make_cookie, parse_cookie  # type: ignore[attr-defined] # not in stubs
+from webob.cookies import make_cookie
 
 from pyramid_sqlsession.session_id import from_cookie, to_cookie
 from pyramid_sqlsession.settings import SessionSettings
@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
-MOST_LOOKED_UP = 4
 BEHIND_A_PROXY = (
     *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST"),
     *("HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"),
@@ -47,13 +46,13 @@ class SessionCookie:
         self._warned_of_public = self._warned_of_proxy = False
 
     def read(self, request: Request) -> list[str]:
-        """Return the session ids that the request carries, four at most, none malformed."""
+        """Return the session ids that the request carries, none malformed, each once."""
         found: dict[str, None] = {}
         for value in self.values(request):
             session_id = from_cookie(value, self._secrets)
             if session_id is not None:
                 found[session_id] = None
-        return list(found)[:MOST_LOOKED_UP]
+        return list(found)
 
     def values(self, request: Request) -> list[str]:
         """Return what the cookies of our name hold, whatever that is."""
@@ -61,10 +60,16 @@ class SessionCookie:
         if header is None:  # none, or a request for tests whose cookies are a plain dict
             value = request.cookies.get(self._name)
             return [value] if isinstance(value, str) else []
-        if self._name not in header:
-            return []
-        name = self._name.encode("latin-1")
-        return [value.decode("latin-1") for key, value in parse_cookie(header) if key == name]
+        return self._values_in(header) if self._name in header else []
+
+    def _values_in(self, header: str) -> list[str]:
+        """Split where browsers join.
+
+        WebOb also finds a cookie within the value of another one, which a sibling domain may set
+        when it may not set ours, and none within quotes, which it may put around ours.
+        """
+        pairs = (pair.partition("=") for pair in header.split(";"))
+        return [value.strip(' \t"') for key, _, value in pairs if key.strip(" \t") == self._name]
 
     def value(self, session_id: str, lifetime: int | None) -> CookieValue:
         """Return the cookie of a session; `lifetime` is its own, in seconds, None for none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any, Protocol, TypeVar
 
 from pyramid.request import Request
@@ -20,6 +20,7 @@ from pyramid_sqlsession.transactions import is_repeated
 
 log = logging.getLogger(__name__)
 
+MOST_LOOKED_UP = 4  # session ids of one request
 SUPERSEDED_FOR = 60  # seconds during which the id before a rotation is excused
 
 Found = TypeVar("Found")
@@ -46,7 +47,7 @@ class Loader:
     def load(self, request: Request, query: Query) -> Record:
         """Return the record that the cookie opens, else a new one; `query` lends a connection."""
         ids = {digest(session_id): session_id for session_id in self._cookie.read(request)}
-        if not ids:
+        if not ids or _are_too_many(ids):
             return self._record()
         rows = self._find(list(ids), query, is_locking=self._must_pass(request))
         alive = [row for row in rows if self._is_alive(row)]
@@ -93,3 +94,11 @@ class Loader:
         return self._limits.is_alive(
             now=expiry.now(), accessed=row.accessed, created=row.created, lifetime=row.lifetime
         )
+
+
+def _are_too_many(ids: Sized) -> bool:
+    """Whether some would not be looked up; one of them might be the browser's own."""
+    if len(ids) <= MOST_LOOKED_UP:
+        return False
+    log.warning("a request carried %s session ids; of so many none is used", len(ids))
+    return True
