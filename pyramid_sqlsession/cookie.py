@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pyramid.request import Request
 from webob.cookies import make_cookie
+from webob.request import BaseRequest
 
 from pyramid_sqlsession.session_id import from_cookie, to_cookie
 from pyramid_sqlsession.settings import SessionSettings
@@ -16,10 +17,10 @@ log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
-BEHIND_A_PROXY = (
+BEHIND_A_PROXY = {
     *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST"),
     *("HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"),
-)
+}
 NOT_SHARED = {"private", "no-store", "no-cache"}
 
 
@@ -57,10 +58,11 @@ class SessionCookie:
     def values(self, request: Request) -> list[str]:
         """Return what the cookies of our name hold, whatever that is."""
         header = getattr(request, "environ", {}).get("HTTP_COOKIE")
-        if header is None:  # none, or a request for tests whose cookies are a plain dict
-            value = request.cookies.get(self._name)
-            return [value] if isinstance(value, str) else []
-        return self._values_in(header) if self._name in header else []
+        if header is not None:
+            return self._values_in(header) if self._name in header else []
+        # There is none; but in a request that tests make up, they may be a plain dict.
+        value = None if isinstance(request, BaseRequest) else request.cookies.get(self._name)
+        return [value] if isinstance(value, str) else []
 
     def _values_in(self, header: str) -> list[str]:
         """Split where browsers join.
@@ -101,7 +103,7 @@ class SessionCookie:
         return header if cookie.max_age is None else f"{header}; Max-Age={cookie.max_age}"
 
     def _warn_of_proxy(self, environ: Mapping[str, Any]) -> None:
-        if any(name in environ for name in BEHIND_A_PROXY):
+        if not BEHIND_A_PROXY.isdisjoint(environ):
             self._warned_of_proxy = True
             log.warning(
                 "a proxy has passed on a request as plain http: the cookie %r is sent without "
