@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -113,7 +114,7 @@ class Saver:
         record, loads = self._record, self._record.serializer.loads
         theirs = decode(record.serializer, newest) or {}
         record.merge_in(newest, merge(loads(stored.row.data), loads(data), theirs))
-        if not self._update(connection, stored._replace(row=newest), record.dump(), now):
+        if not self._update(connection, replace(stored, row=newest), record.dump(), now):
             raise SessionConflict("the session was saved again while it was being merged")
 
     def _extra(self, row: Row) -> Fields:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.watched_dict import Moment
 
 
-class Stored(NamedTuple):
-    """A row, the secret id that opens it, and how many of the session's wishes it fulfils."""
+@dataclass(slots=True)
+class Stored:
+    """A row, the secret id that opens it, and how many of the session's wishes it fulfils.
+
+    It is no tuple, whose items some tools show whatever its `repr` says.
+    """
 
     row: Row
-    session_id: str
+    session_id: str = field(repr=False)
     forced: int = 0
     rotations: int = 0
-
-    def __repr__(self) -> str:
-        """Show no secret."""
-        return f"<Stored {self.row!r}>"
 
 
 class Mark(NamedTuple):
