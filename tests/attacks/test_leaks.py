@@ -8,6 +8,7 @@ what the session holds, never the id.
 from __future__ import annotations
 
 import base64
+import html
 import logging
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,13 +19,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import ISessionFactory
 
 import pyramid_sqlsession
 from pyramid_sqlsession import events, saving
 from pyramid_sqlsession import session_id as session_ids
+from pyramid_sqlsession.introspection import CATEGORY
+from pyramid_sqlsession.toolbar import statements
 from tests.attacks.scenes import SECRET, attacked_app, helper, holder_of, with_and_without_secret
-from tests.harness import App, Browser, MakeApp
+from tests.harness import App, Browser, MakeApp, only_on_sqlite
 from tests.harness.endings import Handled, and_raise, answer
+from tests.harness.toolbars import listening_toolbar
 
 PAYLOAD = "4929-1234-5678-9012"
 EVENTS = [
@@ -102,6 +108,7 @@ class Report:
     def ask(self, path: str, browser: Browser | None = None) -> None:
         """Go there; whatever goes wrong is reported."""
         browser = browser or self.alice
+        browser.extra_environ["REMOTE_ADDR"] = "127.0.0.1"  # whom the toolbar shows itself to
         try:
             browser.get(path, status="*")
         except Exception as error:  # noqa: BLE001 - all of them are looked at
@@ -226,3 +233,57 @@ def test_what_sqlalchemy_logs_holds_no_session_id(
     assert (PAYLOAD in "".join(fetched)) is (echo == "debug")
     if hides:
         assert found_in(bound, [*spellings_of_digests(report), *report.tokens]) == []
+
+
+TOOLBAR = {
+    "debugtoolbar.includes": "pyramid_sqlsession.toolbar",
+    "debugtoolbar.intercept_exc": "false",
+    "debugtoolbar.panels": "sqlsession",  # others cannot show a request that has raised
+    "debugtoolbar.max_request_history": "1000",
+}
+
+
+@pytest.fixture
+def _toolbar_listens() -> Iterator[None]:
+    with listening_toolbar():
+        yield
+    statements.stop_listening()
+
+
+def pages_of_the_panel(app: App) -> Iterator[str]:
+    """The HTML of our panel, for each request that was answered."""
+    here = {"REMOTE_ADDR": "127.0.0.1"}
+    for request_id, _ in app.registry.pdtb_history.last(1000):
+        page = app.another_browser().get(f"/_debug_toolbar/{request_id}", extra_environ=here).text
+        _, found, rest = page.partition('id="pDebugPanel-sqlsession-content"')
+        if found:  # the toolbar has no panels of a request that raised
+            yield html.unescape(rest.partition('id="pDebugPanel-')[0])
+
+
+@pytest.mark.usefixtures("_toolbar_listens")
+def test_the_panel_of_the_toolbar_shows_no_secret_whatever_went_wrong(make_app: MakeApp) -> None:
+    """Of every request, in its HTML."""
+    report = Report(make_app, SECRET, includes=["pyramid_debugtoolbar"], settings=TOOLBAR)
+    report.live_through_everything()
+    pages = list(pages_of_the_panel(report.app))
+    assert len(pages) > 10
+    assert found_in(pages, ["_csrft_"])
+    secrets = [*spellings_of_ids(report), *spellings_of_digests(report), *report.cookies]
+    assert found_in(pages, [*secrets, *report.tokens, SECRET]) == []
+
+
+@only_on_sqlite
+def test_settings_show_that_there_is_a_secret_and_not_which(make_app: MakeApp) -> None:
+    """In what they say of themselves, in introspection, and when they are refused."""
+    app = attacked_app(make_app, secret=SECRET)
+    factory = app.registry.getUtility(ISessionFactory)
+    [(_, introduced)] = [
+        found for found in app.registry.introspector.categorized() if found[0] == CATEGORY
+    ]
+    shown = [repr(factory), repr(vars(factory)), repr(factory.settings)]
+    shown += [repr(dict(entry["introspectable"])) for entry in introduced]
+    assert "(not shown)" in "".join(shown)
+    with pytest.raises(ConfigurationError) as refused:
+        attacked_app(make_app, secret=f"{SECRET}\nshort")
+    shown.append("".join(traceback.format_exception(refused.value)))
+    assert found_in(shown, [SECRET, "short\n", "'short'"]) == []
