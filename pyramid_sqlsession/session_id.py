@@ -15,9 +15,19 @@ _UNSIGNED = re.compile(r"[A-Za-z0-9_-]{43}")
 _SIGNED = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
 
 
-def new_session_id() -> str:
+class SessionId(str):
+    """A session id that hides from error reports, which show variables by their `repr`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "<session id>"
+
+
+def new_session_id() -> SessionId:
     """Return a new secret of 256 random bits: 43 url-safe characters."""
-    return random_source.token_urlsafe(_BYTES)
+    return SessionId(random_source.token_urlsafe(_BYTES))
 
 
 def digest(session_id: str) -> bytes:
@@ -32,12 +42,13 @@ def to_cookie(session_id: str, secrets: Sequence[str]) -> str:
     return f"{session_id}.{_signature(session_id, secrets[0])}"
 
 
-def from_cookie(value: str, secrets: Sequence[str]) -> str | None:
+def from_cookie(value: str, secrets: Sequence[str]) -> SessionId | None:
     """Return the session id in a cookie, or None when its form or its signature is wrong.
 
     No secrets means that only an unsigned cookie is right. Raises nothing, whatever comes in.
     """
-    return _from_signed(value, secrets) if secrets else _from_unsigned(value)
+    session_id = _from_signed(value, secrets) if secrets else _from_unsigned(value)
+    return None if session_id is None else SessionId(session_id)
 
 
 def _from_unsigned(value: str) -> str | None:

@@ -1,0 +1,141 @@
+"""Fixation: the attacker knows the session of a browser before its owner logs in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pyramid_sqlsession.session_id import new_session_id, to_cookie
+from tests.attacks.scenes import (
+    SECRET,
+    attacked_app,
+    helper,
+    holder_of,
+    log_in,
+    log_out,
+    who,
+    with_and_without_secret,
+)
+from tests.harness import MakeApp, only_on_sqlite
+
+
+def log_in_afresh(request: Any) -> None:
+    log_out(request)
+    log_in(request)
+
+
+@with_and_without_secret
+def test_an_id_that_an_attacker_made_up_never_becomes_a_login(
+    make_app: MakeApp, secret: str | None
+) -> None:
+    """Not even one that is signed, as by who has stolen the secret."""
+    app = attacked_app(make_app, secret=secret)
+    planted = to_cookie(new_session_id(), [secret] if secret else [])
+    victim = holder_of(app, planted)
+    victim.get("/log-in?user=alice")
+    assert who(victim) == "alice"
+    assert victim.cookie != planted
+    assert who(holder_of(app, planted)) is None
+
+
+@with_and_without_secret
+def test_a_session_that_an_attacker_began_is_not_his_after_the_login(
+    make_app: MakeApp, secret: str | None
+) -> None:
+    """Neither while the superseded id is excused nor for what he writes into it."""
+    app = attacked_app(make_app, secret=secret)
+    attacker = app.another_browser()
+    attacker.get("/write?cart=empty")
+    victim = holder_of(app, attacker.cookie)
+    victim.get("/log-in?user=alice")
+    assert who(attacker) is None
+    attacker.get("/write?cart=4711")
+    assert victim.get("/read").json == {"cart": "empty", **victim.get("/read").json}
+    assert who(victim) == "alice"
+
+
+def carried_by(where: str, session_id: str) -> dict[str, Any]:
+    """What of a request holds a session id elsewhere than in its cookie."""
+    carriers: dict[str, dict[str, Any]] = {
+        "url": {"url": f"/log-in?user=alice&session={session_id}"},
+        "path": {"url": f"/log-in;session={session_id}?user=alice", "status": "*"},
+        "header": {"url": "/log-in?user=alice", "headers": {"Session": session_id}},
+        "set-cookie": {"url": "/log-in?user=alice", "headers": {"Set-Cookie": session_id}},
+        "authorization": {
+            "url": "/log-in?user=alice",
+            "headers": {"Authorization": f"Bearer {session_id}"},
+        },
+    }
+    return carriers[where]
+
+
+@only_on_sqlite
+@pytest.mark.parametrize("where", ["url", "path", "header", "set-cookie", "authorization"])
+def test_a_session_id_is_taken_from_the_cookie_alone(make_app: MakeApp, where: str) -> None:
+    """A link in a mail plants nothing."""
+    app = attacked_app(make_app)
+    attacker = app.another_browser()
+    attacker.get("/write?cart=empty")
+    victim = app.another_browser()
+    victim.get(**carried_by(where, str(attacker.cookie)))
+    assert who(attacker) is None
+    assert victim.cookie != attacker.cookie
+
+
+@pytest.mark.parametrize("first", ["alice", "mallory"])
+def test_who_logs_in_at_the_same_time_is_nobody_else(make_app: MakeApp, first: str) -> None:
+    """In one planted session two logins race: one is made, the other dropped, none mixed up."""
+    second = {"alice": "mallory", "mallory": "alice"}[first]
+
+    def log_in_slowly(request: Any) -> None:
+        helper.remember(request, second)
+        request.session[f"secret of {second}"] = 1
+        browsers[first].get(f"/log-in?user={first}")
+
+    app = attacked_app(make_app, views={"/log-in-slowly": log_in_slowly})
+    planted = app.another_browser()
+    planted.get("/write?cart=empty")
+    browsers = {name: holder_of(app, planted.cookie) for name in (first, second)}
+    browsers[second].get("/log-in-slowly")
+    assert {name: who(browser) for name, browser in browsers.items()} == {
+        first: first,
+        second: None,
+    }
+    [row] = app.rows()
+    assert row.data == {**row.data, "auth.userid": first}
+    assert f"secret of {second}" not in row.data
+
+
+def test_a_request_on_its_way_with_a_planted_id_does_not_see_the_login(make_app: MakeApp) -> None:
+    """It goes on with what it has read, saves nothing, and gets no cookie."""
+    seen: list[dict[str, Any]] = []
+
+    def linger(request: Any) -> None:
+        request.session["next"] = "https://attacker.example"
+        victim.get("/log-in?user=alice")
+        seen.append(dict(request.session))
+
+    app = attacked_app(make_app, views={"/linger": linger})
+    attacker = app.another_browser()
+    attacker.get("/write?cart=empty")
+    victim = holder_of(app, attacker.cookie)
+    response = attacker.get("/linger")
+    assert app.set_cookies(response) == []
+    assert [set(data) for data in seen] == [{"cart", "next"}]
+    assert victim.get("/read").json.get("next") is None
+    assert who(victim) == "alice"
+
+
+@pytest.mark.parametrize("login", [log_in, log_in_afresh], ids=["log in", "invalidate first"])
+def test_only_a_session_that_is_begun_anew_forgets_what_was_planted_in_it(
+    make_app: MakeApp, login: Any
+) -> None:
+    """The id changes by itself; whether the content goes is for the application to say."""
+    app = attacked_app(make_app, views={"/log-in": login}, secret=SECRET)
+    attacker = app.another_browser()
+    attacker.get("/write?next=https://attacker.example")
+    victim = holder_of(app, attacker.cookie)
+    victim.get("/log-in?user=alice")
+    assert ("next" in victim.get("/read").json) is (login is log_in)
+    assert who(attacker) is None
