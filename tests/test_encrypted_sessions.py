@@ -115,9 +115,9 @@ class Document(SessionMixin, Base):
     data: Mapped[Any] = mapped_column(JSON)
 
 
-def with_model(make_app: MakeApp, model: Any, **options: Any) -> App:
+def with_model(make_app: MakeApp, model: Any, *keys: str) -> App:
     settings = {"sqlsession.model": model}
-    return encrypting(make_app, table=model.__tablename__, settings=settings, **options)
+    return encrypting(make_app, *keys, table=model.__tablename__, settings=settings)
 
 
 def test_a_binary_column_holds_it_as_it_is(make_app: MakeApp) -> None:

@@ -24,7 +24,7 @@ LAYERS = (
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
-    {"census", "pruning"},
+    {"census", "pruning", "reencryption"},
     {"pruner"},
     {"__init__", "scripts", "testing", "toolbar"},
 )
