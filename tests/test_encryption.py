@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ OLD, NEW = b"o" * 32, b"n" * 32
 ROW: Any = {"digest": b"d" * 32, "created": 1_700_000_000}
 RING = KeyRing([OLD])
 DATA = b'{"card":"TREASURE"}'
+SEALED_EARLIER = "AXMHCC94sSPQZAk9su9KJLsT0S+NvD9GWbrUWYki575yzbqYmFDYEDWM3ygkmAxjg8MR4w=="
 
 
 def opened(sealed: bytes, ring: KeyRing = RING, **other: Any) -> bytes | None:
@@ -32,6 +33,11 @@ def test_what_is_sealed_for_a_row_opens_there() -> None:
     """Data of any length, none too."""
     for data in (DATA, b"", b"x" * 1_000_000):
         assert opened(RING.seal(data, **ROW)) == data
+
+
+def test_what_was_sealed_by_an_earlier_version_opens() -> None:
+    """Whatever is changed in the form, the derivation or the binding would end all sessions."""
+    assert opened(b64decode(SEALED_EARLIER)) == DATA
 
 
 def test_nothing_of_the_data_is_to_be_seen() -> None:
