@@ -32,7 +32,7 @@ from pyramid_sqlsession.scripts.report import facts_of, table_of
 
 DONE, DATABASE_FAILED, MISCONFIGURED, KILLED = 0, 1, 2, 128
 
-DESCRIPTION = "Delete the expired sessions of a Pyramid application; or count all, or rewrite them."
+DESCRIPTION = "Delete the expired sessions of a Pyramid application, or count or rewrite all."
 EPILOG = """\
 A time is in seconds, or has a unit: 0.5, 90, 15m, 2h. The exit status is 0 when all is done, also
 when there was nothing to do; 1 when the database failed; 2 when the command or the configuration
