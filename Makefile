@@ -11,7 +11,7 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst)
 
-.PHONY: help test test-lowest browser demo load faults galera failover bench growth instructions docs lint format check-wheel distclean
+.PHONY: help test test-lowest browser demo load faults galera failover bench growth instructions docs audit lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
@@ -26,6 +26,7 @@ help:
 	@echo "make instructions count those of a request (COMMITS=\"main HEAD\" compares them)"
 	@echo "make growth       measure what a session costs in large tables, and large sessions"
 	@echo "make docs         make the documentation, in .docs/html; a warning is an error"
+	@echo "make audit        look for known vulnerabilities in all that is installed (takes the network)"
 	@echo "make lint         check style, types and documents"
 	@echo "make format       let ruff format the code"
 	@echo "make check-wheel  build the wheel and try it in an empty environment"
@@ -85,6 +86,12 @@ docs: $(VENV)/.docs-installed
 	    -d .docs/doctrees docs .docs/html
 	@echo "The documentation is in .docs/html/index.html"
 
+# Strict, as it would otherwise find nothing where it can ask nobody; and then our own packages, which
+# nobody has advisories of, must not be among what is asked for.
+audit: $(VENV)/.audit-installed
+	$(VENV)/bin/python -m pip freeze --exclude-editable >$(VENV)/audited.txt
+	$(VENV)/bin/python -m pip_audit --strict --no-deps --disable-pip -r $(VENV)/audited.txt
+
 format: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
@@ -110,6 +117,11 @@ $(VENV)/.test-installed: $(VENV)/bin/python $(METADATA)
 $(VENV)/.lint-installed: $(VENV)/bin/python $(METADATA)
 	@echo "Installing the package and what its checks need into $(VENV)"
 	@$(VENV)/bin/python -m pip install --quiet -e ".[test,browser,lint]" $(DEMO)
+	@touch $@
+
+$(VENV)/.audit-installed: $(VENV)/.test-installed
+	@echo "Installing what knows where to ask for vulnerabilities into $(VENV)"
+	@$(VENV)/bin/python -m pip install --quiet -e ".[encryption,progress,audit]"
 	@touch $@
 
 $(VENV)/.browser-installed: $(VENV)/.test-installed

@@ -149,12 +149,17 @@ KEYS = Converter("keys of the session, separated by spaces or lines, or a list o
 
 
 def _secrets(value: Any) -> tuple[str, ...]:
-    secrets = tuple(_lines(value)) if isinstance(value, str) else _texts(value)
+    secrets = one_a_line(value)
     if not secrets:
         raise Refused("it holds no secret")
     if any(len(secret) < _SHORTEST_SECRET for secret in secrets):
         raise Refused("a secret in it is too short to be one")
     return secrets
+
+
+def one_a_line(value: Any) -> tuple[str, ...]:
+    """Return the lines of a text that are not empty, or the texts of a list; else nothing."""
+    return tuple(_lines(value)) if isinstance(value, str) else _texts(value)
 
 
 def _lines(value: str) -> Iterable[str]:

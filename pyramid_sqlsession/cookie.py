@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ class SessionCookie:
 
     def __init__(self, settings: SessionSettings) -> None:
         self._name = settings.cookie_name
+        self._ours = re.compile(rf"(?:^|;)[ \t]*{re.escape(self._name)}[ \t]*=([^;]*)")
         self._secrets = settings.secret
         self._secure = settings.cookie_secure
         self._max_age = settings.cookie_max_age
@@ -70,8 +72,7 @@ class SessionCookie:
         WebOb also finds a cookie within the value of another one, which a sibling domain may set
         when it may not set ours, and none within quotes, which it may put around ours.
         """
-        pairs = (pair.partition("=") for pair in header.split(";"))
-        return [value.strip(' \t"') for key, _, value in pairs if key.strip(" \t") == self._name]
+        return [value.strip(' \t"') for value in self._ours.findall(header)]
 
     def value(self, session_id: str, lifetime: int | None) -> CookieValue:
         """Return the cookie of a session; `lifetime` is its own, in seconds, None for none."""

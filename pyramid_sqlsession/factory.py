@@ -42,7 +42,7 @@ class SQLSessionFactory:
         check_model(self.model, is_filled=settings.extend_default_fields is not None)
         self._cookie_name = settings.cookie_name  # where others look for it
         self._cookie = SessionCookie(settings)
-        self._rows = SessionRows(self.model)
+        self._rows = SessionRows(self.model, settings.encryption_keys)
         settings = replace(settings, serializer=self._rows.suited(settings.serializer))
         self._database = open_database(settings, self.model)
         self._loader = Loader(settings, self._rows, self._cookie)

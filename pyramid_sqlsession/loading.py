@@ -55,7 +55,9 @@ class Loader:
             return self._opened(alive[0], ids[alive[0].digest])
         if alive:
             log.warning("a request carried the cookies of %s sessions; none is used", len(alive))
-            return self._record()
+            record = self._record()
+            record.rivals = alive
+            return record
         return self._unknown(request, list(ids), query)
 
     def _must_pass(self, request: Request) -> bool:

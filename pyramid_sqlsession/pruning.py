@@ -146,17 +146,25 @@ class Run:
         self.done = replace(self.done, seconds=expiry.stopwatch() - self._began, **facts)
 
     def _in_transaction(self, act: Callable[..., Found], *arguments: Any) -> Found:
-        for _ in range(REPETITIONS):
-            try:
-                return self._try(act, *arguments)
-            except (SessionConflict, DBAPIError) as error:  # noqa: PERF203 - it is to be repeated
-                if not may_pass(error) or self._options.stop.is_set():
-                    raise
-        return self._try(act, *arguments)
+        return in_short_transaction(self._connection, act, self._options.stop, *arguments)
 
-    def _try(self, act: Callable[..., Found], *arguments: Any) -> Found:
-        with short_transaction(self._connection):
-            return act(self._connection, *arguments)
+
+def in_short_transaction(
+    connection: Connection, act: Callable[..., Found], stop: Stop, *arguments: Any
+) -> Found:
+    """Return what is done with the connection, repeated while others keep it from passing."""
+    for _ in range(REPETITIONS):
+        try:
+            return _try(connection, act, *arguments)
+        except (SessionConflict, DBAPIError) as error:  # noqa: PERF203 - it is to be repeated
+            if not may_pass(error) or stop.is_set():
+                raise
+    return _try(connection, act, *arguments)
+
+
+def _try(connection: Connection, act: Callable[..., Found], *arguments: Any) -> Found:
+    with short_transaction(connection):
+        return act(connection, *arguments)
 
 
 @contextmanager

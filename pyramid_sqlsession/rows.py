@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import JSON, Column, Connection, Table, inspect, literal, select
+from sqlalchemy import Column, Connection, Table, inspect, literal, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from pyramid_sqlsession.exceptions import SettingsError
-from pyramid_sqlsession.model import SessionMixin, python_type
+from pyramid_sqlsession.data_column import DataColumn, Unopened
+from pyramid_sqlsession.encryption import KeyRing
+from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.refusals import explain, found_broken
 from pyramid_sqlsession.row_statements import Overwriting, RowStatements
-from pyramid_sqlsession.serializers import Serializer, SortingSerializer, sorted_json
+from pyramid_sqlsession.serializers import Serializer
 from pyramid_sqlsession.statements import Statement
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,16 @@ class Row(NamedTuple):
         return f"<Row {self.id}, version {self.version}>"
 
 
-def as_row(mapped: Any) -> Row:
+def as_row(mapped: Any, column: DataColumn) -> Row:
     """Return what an object of the mapped class holds."""
-    facts = {name: getattr(mapped, name) for name in Row._fields}
-    return Row(**facts | {"data": _bytes(mapped.data)})
+    return _row([getattr(mapped, name) for name in Row._fields], column)
 
 
 def decode(serializer: Serializer, row: Row) -> dict[str, Any] | None:
     """Return the data of a row; None, and a line in the log, when it cannot be read."""
+    if isinstance(row.data, Unopened):
+        log.warning("the data of session %s cannot be read: no key opens it", row.id)
+        return None
     try:
         data = serializer.loads(row.data)
     except Exception as error:  # noqa: BLE001 - a serializer may raise anything
@@ -71,30 +73,14 @@ class Previous(NamedTuple):
 class SessionRows:
     """Statements on the table of one mapped class, run on a connection that is given."""
 
-    def __init__(self, model: type[SessionMixin]) -> None:
+    def __init__(self, model: type[SessionMixin], keys: KeyRing | None = None) -> None:
         self.model = model
         columns: Mapping[str, Column[Any]] = inspect(model).columns
         self.table: Table = columns["id"].table
-        self.bound = _binding(columns["data"])
-        self._columns = columns
+        self._data = DataColumn(model, keys)
+        self.suited, self.bound = self._data.suited, self._data.bound
         self._probe = select(literal(1))
         self._statements = RowStatements(columns, Row._fields)
-
-    def suited(self, serializer: Serializer) -> Serializer:
-        """Return a serializer like this one whose bytes the column `data` takes.
-
-        Raises `SettingsError` when there is none.
-        """
-        is_json = self.bound is json.loads
-        try:
-            self.bound(serializer.dumps({}))
-        except ValueError as error:
-            raise SettingsError(
-                f"sqlsession.serializer: what it writes is not {'JSON' if is_json else 'text'}, "
-                f"and the column {self._columns['data'].name!r} of {self.model!r} takes nothing "
-                "else: map a binary column"
-            ) from error
-        return SortingSerializer(serializer) if is_json else serializer
 
     def can_query(self, connection: Connection) -> bool:
         """Whether the transaction still works; a failed statement may have broken it."""
@@ -114,19 +100,19 @@ class SessionRows:
         loading = self._statements.load if is_single else self._statements.load_some
         values = {"digest": digests[0]} if is_single else {"digests": digests}
         statement = loading.locking if is_locking else loading.plain
-        return [_row(*found) for found in self._ask(statement.rows, connection, values)]
+        return [_row(found, self._data) for found in self._ask(statement.rows, connection, values)]
 
     def superseded(
         self, connection: Connection, digests: Sequence[bytes]
     ) -> list[tuple[Row, int | None]]:
         """Return the rows whose previous digest is one of these, and when that was replaced."""
         rows = self._ask(self._statements.superseded.rows, connection, {"digests": digests})
-        return [(_row(*found[:-1]), found[-1]) for found in rows]
+        return [(_row(found[:-1], self._data), found[-1]) for found in rows]
 
     def reload(self, connection: Connection, row: Row) -> Row | None:
         """Return what a row is now, locked where the database can; None when it is gone."""
         rows = self._ask(self._statements.reload.rows, connection, {"row_id": row.id})
-        newest = _row(*rows[0]) if rows else None
+        newest = _row(rows[0], self._data) if rows else None
         return newest if newest and newest.created == row.created else None
 
     def insert(self, connection: Connection, row: Row, fields: Mapping[str, Any]) -> int:
@@ -206,7 +192,7 @@ class SessionRows:
             "new_accessed": row.accessed,
             "new_lifetime": row.lifetime,
             "new_version": row.version,
-            "new_data": self.bound(row.data),
+            "new_data": self._data.value(row.data, digest=row.digest, created=row.created),
         }
         for name, value in fields.items():
             if value is not None:
@@ -222,21 +208,7 @@ class SessionRows:
             explain(error, self.table)
 
 
-def _row(*values: Any) -> Row:
-    *facts, data = values
-    return Row._make((*facts, _bytes(data)))
-
-
-def _binding(column: Column[Any]) -> Callable[[bytes], Any]:
-    """Return what makes of serialised data the value that the column takes."""
-    if python_type(column) is bytes:
-        return bytes
-    return json.loads if isinstance(column.type, JSON) else bytes.decode
-
-
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, str):
-        return data.encode()
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    return sorted_json(data)  # the column is JSON
+def _row(values: Sequence[Any], column: DataColumn) -> Row:
+    row_id, digest, created, *others, data = values
+    data = column.data(data, digest=digest, created=created)
+    return Row._make((row_id, digest, created, *others, data))

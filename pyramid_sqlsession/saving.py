@@ -12,6 +12,7 @@ from pyramid_sqlsession.extra_fields import Fields
 from pyramid_sqlsession.merge import merge
 from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.rows import Previous, Row, SessionRows, decode
+from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session_id import digest, new_session_id
 from pyramid_sqlsession.states import Change, Stored
 
@@ -112,7 +113,10 @@ class Saver:
         self, connection: Connection, stored: Stored, data: bytes, newest: Row, now: int
     ) -> None:
         record, loads = self._record, self._record.serializer.loads
-        theirs = decode(record.serializer, newest) or {}
+        theirs = decode(record.serializer, newest)
+        if theirs is None:  # nothing in it can be kept, nor compared with
+            theirs = {}
+            newest = newest._replace(data=dump(record.serializer, theirs))
         record.merge_in(newest, merge(loads(stored.row.data), loads(data), theirs))
         if not self._update(connection, replace(stored, row=newest), record.dump(), now):
             raise SessionConflict("the session was saved again while it was being merged")

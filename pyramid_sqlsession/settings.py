@@ -34,6 +34,8 @@ from pyramid_sqlsession.converters import (
     or_zero,
     text,
 )
+from pyramid_sqlsession.encryption import KeyRing
+from pyramid_sqlsession.encryption_keys import ENCRYPTION_KEYS
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.extra_columns import ADDITIONAL_FIELDS
@@ -68,6 +70,7 @@ class SessionSettings:
     on_conflict: str
     rotate_on_change_of: tuple[str, ...]
     secret: tuple[str, ...] = field(repr=False)
+    encryption_keys: KeyRing | None  # None = nothing is encrypted
     cookie_name: str
     cookie_path: str
     cookie_domain: str | None
@@ -140,6 +143,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "on_conflict": Setting(choice("merge", "retry"), "merge"),
         "rotate_on_change_of": Setting(or_word("none", KEYS, meaning=()), "auth.userid"),
         "secret": Setting(SECRETS, (), is_secret=True),
+        "encryption_keys": Setting(ENCRYPTION_KEYS, None, is_secret=True),
         "cookie_name": Setting(_COOKIE_NAME, "session"),
         "cookie_path": Setting(_COOKIE_PATH, "/"),
         "cookie_domain": Setting(or_word("none", _COOKIE_DOMAIN), "none"),

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, inspect, not_,
 from sqlalchemy.orm import Session, sessionmaker
 
 from pyramid_sqlsession import expiry
+from pyramid_sqlsession.data_column import DataColumn
 from pyramid_sqlsession.expired_rows import ExpiredRows, is_over
 from pyramid_sqlsession.fields import Fields
 from pyramid_sqlsession.model import SessionMixin
@@ -48,6 +49,7 @@ class SessionStore:
         self._given = dbsession
         self._model = factory.model
         self._serializer = factory.settings.serializer
+        self._data = DataColumn(factory.model, factory.settings.encryption_keys)
         self._limits = factory.settings.limits
         self._fields = Fields(factory.model)
 
@@ -72,8 +74,8 @@ class SessionStore:
             return int(dbsession.execute(counting).scalar_one())
 
     def data(self, row: Any) -> dict[str, Any]:
-        """Return what a row holds of `request.session`; empty, and logged, if that is garbled."""
-        return decode(self._serializer, as_row(row)) or {}
+        """Return what a row holds of `request.session`; empty, with a log line, if garbled."""
+        return decode(self._serializer, as_row(row, self._data)) or {}
 
     def revoke(self, id: int) -> bool:  # noqa: A002 - its name
         """End a session; False when there was none."""

@@ -227,6 +227,21 @@ def test_after_undecodable_data_the_visitor_can_write_again(make_app: MakeApp) -
     assert app.get("/read").json == {"y": "2"}
 
 
+def test_data_that_becomes_undecodable_while_a_view_runs_counts_as_empty(
+    make_app: MakeApp,
+) -> None:
+    """What the view has changed is kept, and the request does not fail."""
+
+    def work(request: Any) -> None:
+        request.session["y"] = "2"
+        app.execute("UPDATE sessions SET data = :garbage, version = 2", garbage="{")
+
+    app = make_app(views={"/work": work})
+    app.get("/write?x=1")
+    app.get("/work")
+    assert app.get("/read").json == {"y": "2"}
+
+
 def test_changed_forces_one_write_though_the_content_looks_equal(make_app: MakeApp) -> None:
     """It returns None, and calling it twice is calling it once."""
     app = app_with(

@@ -13,18 +13,18 @@ PACKAGE = "pyramid_sqlsession"
 
 LAYERS = (
     {
-        *("converters", "events", "exceptions", "expiry", "merge"),
+        *("converters", "encryption", "events", "exceptions", "expiry", "merge"),
         *("session", "session_id", "statements", "transactions", "watched_dict"),
     },
-    {"extra_columns", "model", "refusals", "serializers", "settings"},
-    {"advice", "cookie", "introspection", "joining", "row_statements"},
+    {"encryption_keys", "extra_columns", "model", "refusals", "serializers", "settings"},
+    {"advice", "cookie", "data_column", "introspection", "joining", "row_statements"},
     {"rows"},
     {"database"},
     {"expired_rows", "fields", "record", "states"},
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
-    {"census", "pruning"},
+    {"census", "pruning", "reencryption"},
     {"pruner"},
     {"__init__", "scripts", "testing", "toolbar"},
 )

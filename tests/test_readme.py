@@ -66,6 +66,7 @@ from tests.harness import App, Clock, MakeApp
 from tests.harness.databases import SERVERS
 
 ENGINE = "sqlalchemy."  # options of the application's own
+KEY = "k" * 42 + "A"
 TOOLBAR = "debugtoolbar.includes"
 ROOT = Path(__file__).parents[1]
 README = text_of(README_FILE)
@@ -797,6 +798,11 @@ def a_serializer_for_another_column(scene: Scene) -> str:
     return refused({"sqlsession.model": visit({}), "sqlsession.serializer": pickle})
 
 
+def a_json_column_for_what_is_encrypted(scene: Scene) -> str:
+    columns = {"data": mapped_column(sqlalchemy.JSON)}
+    return refused({"sqlsession.model": visit(columns), "sqlsession.encryption_keys": KEY})
+
+
 def a_table_that_cannot_be_created(scene: Scene) -> str:
     url = f"sqlite:///{scene.folder}/missing/sessions.sqlite"
     with pytest.raises(SQLSessionError) as info:
@@ -952,6 +958,14 @@ def a_row_that_cannot_be_read(scene: Scene) -> str:
     return scene.logged()
 
 
+def a_row_that_no_key_opens(scene: Scene) -> str:
+    app = scene.make_app(settings={"sqlsession.encryption_keys": KEY})
+    app.get("/write?x=1")
+    app.execute("UPDATE sessions SET data = '{}'")
+    app.get("/read")
+    return scene.logged()
+
+
 def two_cookies_of_live_sessions(scene: Scene) -> str:
     app = scene.make_app()
     browsers = [app.browser, app.another_browser()]
@@ -982,6 +996,7 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     a_column_that_nobody_fills,
     a_foreign_key_by_name,
     a_serializer_for_another_column,
+    a_json_column_for_what_is_encrypted,
     a_table_that_cannot_be_created,
     a_request_without_dbsession,
     a_missing_table,
@@ -1005,6 +1020,7 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     a_script_without_a_transaction,
     a_list_of_tweens_without_ours,
     a_row_that_cannot_be_read,
+    a_row_that_no_key_opens,
     two_cookies_of_live_sessions,
     a_late_change_that_is_refused,
 ]

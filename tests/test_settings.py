@@ -18,6 +18,7 @@ from pyramid_sqlsession.serializers import JSONSerializer
 from pyramid_sqlsession.settings import RULES, SETTINGS, SessionSettings, parse_settings
 
 SECRET = "a secret of the tests"
+KEY = "k" * 42 + "A"
 PASSWORD = "hunter2"
 
 
@@ -74,6 +75,7 @@ def test_the_defaults() -> None:
         "on_conflict": "merge",
         "rotate_on_change_of": ("auth.userid",),
         "secret": (),
+        "encryption_keys": None,
         "cookie_name": "session",
         "cookie_path": "/",
         "cookie_domain": None,
@@ -132,6 +134,9 @@ def test_an_ini_file_can_set_everything() -> None:
             {SECRET}
 
             {SECRET} of last year
+        sqlsession.encryption_keys =
+            {KEY}
+            {KEY.upper()}=
         sqlsession.cookie_name = __Secure-id
         sqlsession.cookie_path = /app/
         sqlsession.cookie_domain = .example.com
@@ -144,7 +149,9 @@ def test_an_ini_file_can_set_everything() -> None:
     )
     settings = parse_settings(parser["app:main"], package="tests")
     assert isinstance(settings.serializer, Serializer)
-    assert {**vars(settings), "serializer": None, "sqlalchemy": dict(settings.sqlalchemy)} == {
+    assert len(settings.encryption_keys or "") == 2
+    objects = {"serializer": None, "encryption_keys": None}
+    assert {**vars(settings), **objects, "sqlalchemy": dict(settings.sqlalchemy)} == {
         "dbsession": get_dbsession,
         "sqlalchemy": {"url": "sqlite:///sessions.sqlite", "echo": "true"},
         "model": Model,
@@ -162,6 +169,7 @@ def test_an_ini_file_can_set_everything() -> None:
         "on_conflict": "retry",
         "rotate_on_change_of": ("auth.userid", "tenant"),
         "secret": (SECRET, f"{SECRET} of last year"),
+        "encryption_keys": None,
         "cookie_name": "__Secure-id",
         "cookie_path": "/app/",
         "cookie_domain": ".example.com",
@@ -539,8 +547,10 @@ def test_an_empty_secret_is_refused(secret: object) -> None:
 
 def test_repr_shows_neither_secrets_nor_passwords() -> None:
     """The settings may be logged."""
-    settings = parse(secret=SECRET, sqlalchemy__url=f"postgresql://u:{PASSWORD}@h/db")
+    url = f"postgresql://u:{PASSWORD}@h/db"
+    settings = parse(secret=SECRET, encryption_keys=KEY, sqlalchemy__url=url)
     assert SECRET not in repr(settings)
+    assert KEY not in repr(settings)
     assert PASSWORD not in repr(settings)
     assert "cookie_name='session'" in repr(settings)
 

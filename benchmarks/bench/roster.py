@@ -81,6 +81,7 @@ ROSTER = (
     Contestant(
         *("sqlsession", "pyramid_sqlsession", "sqlsession:make"), sections=(*RACED, MEMORY)
     ),
+    Contestant("sqlsession-encrypted", "with encryption", "sqlsession:encrypted"),
     Contestant("sqlsession-apart", "with its own engine", "sqlsession:apart"),
     Contestant(
         *("sqlsession-retry", "with on_conflict = retry", "sqlsession:repeating"),

@@ -8,9 +8,10 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from pyramid.config import global_registries
@@ -24,13 +25,14 @@ from pyramid_sqlsession.census import take_census
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.factory import SQLSessionFactory
 from pyramid_sqlsession.pruning import BATCH_SIZE, BATCH_SIZES, Pruned, first_line, prune_sessions
+from pyramid_sqlsession.reencryption import Reencrypted, reencrypt_sessions
 from pyramid_sqlsession.refusals import is_missing
-from pyramid_sqlsession.scripts.progress import described, shown
+from pyramid_sqlsession.scripts.progress import Done, described, shown
 from pyramid_sqlsession.scripts.report import facts_of, table_of
 
 DONE, DATABASE_FAILED, MISCONFIGURED, KILLED = 0, 1, 2, 128
 
-DESCRIPTION = "Delete the expired sessions of a Pyramid application."
+DESCRIPTION = "Delete the expired sessions of a Pyramid application, or count or rewrite all."
 EPILOG = """\
 A time is in seconds, or has a unit: 0.5, 90, 15m, 2h. The exit status is 0 when all is done, also
 when there was nothing to do; 1 when the database failed; 2 when the command or the configuration
@@ -80,7 +82,7 @@ def main(argv: Sequence[str] = sys.argv) -> int:
 
     Arguments that the parser refuses raise SystemExit.
     """
-    arguments = _parser().parse_intermixed_args(argv[1:])
+    arguments = _parsed(argv[1:])
     signals = Signals()
     with signals.caught():
         try:
@@ -89,9 +91,19 @@ def main(argv: Sequence[str] = sys.argv) -> int:
             return _failed(arguments, error)
         if arguments.report:
             status = _show_census(arguments, registry)
+        elif arguments.reencrypt:
+            status = _reencrypt(arguments, registry, signals)
         else:
             status = _prune(arguments, registry, signals)
         return KILLED + signals.received if status == DONE and signals.received else status
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.from_plain and not arguments.reencrypt:
+        parser.error("argument --from-plain: not allowed without argument --reencrypt")
+    return arguments
 
 
 def _load(arguments: argparse.Namespace) -> Registry:
@@ -112,22 +124,32 @@ def _has_our_sessions(registry: Registry) -> bool:
 
 
 def _prune(arguments: argparse.Namespace, registry: Registry, signals: Signals) -> int:
-    done = Pruned(dry_run=arguments.dry_run)
+    act = partial(prune_sessions, registry, stop=signals, dry_run=arguments.dry_run)
+    return _work(arguments, act, Pruned(dry_run=arguments.dry_run))
+
+
+def _reencrypt(arguments: argparse.Namespace, registry: Registry, signals: Signals) -> int:
+    act = partial(reencrypt_sessions, registry, stop=signals, from_plain=arguments.from_plain)
+    return _work(arguments, act, Reencrypted())
+
+
+def _work(arguments: argparse.Namespace, act: Callable[..., Done], done: Done) -> int:
+    """Act, report what was done though it fail, and return the exit status."""
     try:
         with shown(quiet=arguments.quiet, verbose=arguments.verbose) as show:
 
-            def note(so_far: Pruned, share: float) -> None:
+            def note(so_far: Done, share: float) -> None:
                 nonlocal done
                 done = so_far
                 show(so_far, share)
 
-            done = prune_sessions(registry, progress=note, stop=signals, **_options(arguments))
+            done = act(progress=note, **_options(arguments))
     except (exc.SQLAlchemyError, SQLSessionError) as error:
         status = _failed(arguments, error)
         if status == DATABASE_FAILED:
-            _report_pruned(arguments, done)
+            _report_done(arguments, done)
         return status
-    _report_pruned(arguments, done)
+    _report_done(arguments, done)
     return DONE
 
 
@@ -141,11 +163,11 @@ def _show_census(arguments: argparse.Namespace, registry: Registry) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("batch_size", "limit", "time_limit", "pause", "dry_run")
+    names = ("batch_size", "limit", "time_limit", "pause")
     return {name: getattr(arguments, name) for name in names}
 
 
-def _report_pruned(arguments: argparse.Namespace, done: Pruned) -> None:
+def _report_done(arguments: argparse.Namespace, done: Done) -> None:
     _report(arguments, {**asdict(done), "seconds": round(done.seconds, 3)}, described(done))
 
 
@@ -186,14 +208,20 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         help=f"the most rows that one transaction deletes ({BATCH_SIZE}; {SIZES})",
     )
-    add("--limit", metavar="ROWS", type=_count, help="the most rows to delete in all")
+    add("--limit", metavar="ROWS", type=_count, help="the most rows to delete, or rewrite, in all")
     add("--time-limit", metavar="TIME", type=_time, help="begin no batch after that time")
     add("--pause", metavar="TIME", type=_time, default=0.0, help="rest between two batches")
     add("--json", action="store_true", help="report as one JSON object")
+    add("--from-plain", action="store_true", help="with --reencrypt: what is plain text as well")
     instead = parser.add_mutually_exclusive_group()
     add = instead.add_argument
     add("--dry-run", action="store_true", help="count what would be deleted, and delete nothing")
     add("--report", action="store_true", help="count all sessions by age, and delete nothing")
+    add(
+        "--reencrypt",
+        action="store_true",
+        help="encrypt with the newest key what others have encrypted, and delete nothing",
+    )
     loudness = parser.add_mutually_exclusive_group()
     add = loudness.add_argument
     add("-q", "--quiet", action="store_true", help="show errors only, and what --json prints")

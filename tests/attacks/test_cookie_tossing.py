@@ -6,9 +6,11 @@ A browser sends those of longer paths first, and does not say where any of them 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
+from pyramid_sqlsession.events import SessionEnded
 from pyramid_sqlsession.session_id import new_session_id
 from tests.attacks.scenes import attacked_app, logged_in, send, sent
 from tests.harness import MakeApp, only_on_sqlite
@@ -30,6 +32,25 @@ def test_a_tossed_session_is_not_worked_in(make_app: MakeApp, order: int) -> Non
     send(app, "/write?card=4711", header)
     assert app.rows()[:2] == before
     assert [row.data for row in app.rows()[2:]] == [{"card": "4711"}]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["tossed last", "tossed first"])
+def test_a_tossed_session_does_not_keep_the_victim_from_logging_out(
+    make_app: MakeApp, order: int
+) -> None:
+    """Both sessions end, as nobody can tell which is hers, and the cookie is deleted."""
+    ended: list[Any] = []
+    app = attacked_app(
+        make_app, configure=lambda config: config.add_subscriber(ended.append, SessionEnded)
+    )
+    mallory, alice = logged_in(app, "mallory"), logged_in(app, "alice")
+    header = sent(app, *[alice.cookie, mallory.cookie][::order])
+    [cookie] = app.set_cookies(send(app, "/log-out", header))
+    assert cookie.deletes
+    assert app.rows() == []
+    assert sorted(event.id for event in ended) == [1, 2]
+    assert {event.reason for event in ended} == {"invalidated"}
+    assert send(app, "/who-am-i", sent(app, alice.cookie)).json is None
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["tossed last", "tossed first"])

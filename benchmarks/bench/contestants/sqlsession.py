@@ -6,6 +6,8 @@ from benchmarks.bench.asking import App
 from benchmarks.bench.contestants.pages import Handling, Place
 from benchmarks.bench.contestants.shape import finished, shaped
 
+KEY = "k" * 42 + "A"
+
 
 def make(place: Place) -> App:
     """Use the application's dbsession."""
@@ -15,6 +17,11 @@ def make(place: Place) -> App:
 def apart(place: Place) -> App:
     """Use an engine of its own."""
     return including(place, **{"sqlsession.sqlalchemy.url": place["url"]})
+
+
+def encrypted(place: Place) -> App:
+    """Encrypt what sessions hold."""
+    return including(place, **{"sqlsession.encryption_keys": KEY})
 
 
 def repeating(place: Place) -> App:
