@@ -20,6 +20,8 @@ from tests.harness import App, MakeApp, only_on_sqlite
 pytestmark = only_on_sqlite
 
 PACKAGE = str(Path(pyramid_sqlsession.__file__).parent)
+COMPREHENSIONS = {"<listcomp>", "<dictcomp>", "<setcomp>"}  # a call before Python 3.12
+MORE = 0 if sys.version_info >= (3, 12) else 17  # calls that newer Pythons do without
 WARM = 5
 MANY = 200
 
@@ -138,6 +140,8 @@ def counted_calls() -> Iterator[list[str]]:
 
     def note(frame: Any, what: str, argument: Any) -> None:
         caller = frame if what == "c_call" else frame.f_back
+        if what == "call" and frame.f_code.co_name in COMPREHENSIONS:
+            return
         if what in ("call", "c_call") and caller.f_code.co_filename.startswith(PACKAGE):
             called.append(getattr(argument, "__name__", frame.f_code.co_name))
 
@@ -149,7 +153,7 @@ def counted_calls() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("/ignore", 9), ("/read", 220), ("/count", 340), ("/begin", 287)]
+    ("path", "most"), [("/ignore", 9), ("/read", 216), ("/count", 328), ("/begin", 273)]
 )
 def test_a_request_calls_few_functions(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, path: str, most: int
@@ -161,7 +165,7 @@ def test_a_request_calls_few_functions(
         app.browser.reset()
     with counted_calls() as called:
         app.get(path)
-    assert len(called) <= most, (len(called), called)
+    assert len(called) <= most + MORE, (len(called), called)
 
 
 # Keeping
