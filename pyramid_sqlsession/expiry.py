@@ -60,17 +60,19 @@ class Limits:
     def is_touch_due(
         self, *, now: int, accessed: int, lifetime: int | None, interval: int | None
     ) -> bool:
-        """Tell whether a use has to be noted again; no interval = uses are never noted.
-
-        A session whose own life is short is noted at half of it, or it would starve.
-        """
-        if interval is None:
-            return False
-        wait = interval if lifetime is None else min(interval, lifetime // 2)
-        return now - accessed >= max(1, wait)
+        """Tell whether a use has to be noted again; no interval = uses are never noted."""
+        return interval is not None and now - accessed >= touch_wait(interval, lifetime)
 
     def _idle_life(self, lifetime: int | None) -> int | None:
         return self.idle if lifetime is None else lifetime
+
+
+def touch_wait(interval: int, lifetime: int | None) -> int:
+    """Return how long after a use is noted the next one is.
+
+    A session whose own life is short is noted at half of it, or it would starve.
+    """
+    return max(1, interval if lifetime is None else min(interval, lifetime // 2))
 
 
 def _end(start: int, duration: int | None) -> int | None:

@@ -82,8 +82,12 @@ class Statement:
 
     def _for(self, connection: Connection) -> Prepared | None:
         """Return it for the connection's driver; None when it is not to be sent directly."""
-        prepared = None if _is_watched(connection) else self._prepared(connection.dialect)
-        if prepared is not None and connection.get_transaction() is None:
+        transaction = connection.get_transaction()
+        has_failed = transaction is not None and not transaction.is_active
+        if has_failed or _is_watched(connection):
+            return None
+        prepared = self._prepared(connection.dialect)
+        if prepared is not None and transaction is None:
             connection.begin()  # as SQLAlchemy does; somebody decides about its end
         return prepared
 
@@ -129,19 +133,13 @@ def _answered(executable: Any) -> Any:
 
 
 def _is_watched(connection: Connection) -> bool:
-    """Whether somebody wants to see what is sent, changes it on the way, or forbids it."""
+    """Whether somebody wants to see what is sent, changes it on the way, or may forbid it."""
     return (
         _is_heard(connection)
         or connection.engine.logger.isEnabledFor(logging.INFO)
         or connection.in_nested_transaction()
-        or _has_failed(connection)
         or "schema_translate_map" in connection.get_execution_options()
     )
-
-
-def _has_failed(connection: Connection) -> bool:
-    """Whether SQLAlchemy will refuse what is sent before a rollback."""
-    return connection.get_transaction() is not None and not connection.in_transaction()
 
 
 def _is_heard(connection: Connection) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from pyramid_sqlsession.expiry import NEVER, Limits
+from pyramid_sqlsession.expiry import NEVER, Limits, touch_wait
 from pyramid_sqlsession.rows import Row
 
 UNITS = (("days", 86_400), ("h", 3_600), ("min", 60))
@@ -39,13 +39,15 @@ def _times(
     yield "its last noted use", row.accessed
     yield "this request", now
     if touch_interval is not None:
-        own = touch_interval if row.lifetime is None else min(touch_interval, row.lifetime // 2)
-        yield "the next use is noted from here on", row.accessed + max(1, own)
-    idle = limits.idle if row.lifetime is None else row.lifetime
-    if idle is not None:
-        yield "it ends if nobody uses it", row.accessed + idle
-    if limits.absolute is not None:
-        yield "it ends in any case", row.created + limits.absolute
+        wait = touch_wait(touch_interval, row.lifetime)
+        yield "the next use is noted from here on", row.accessed + wait
+    facts = {"accessed": row.accessed, "created": row.created}
+    idle_end = Limits(limits.idle, None).ends(**facts, lifetime=row.lifetime)
+    if idle_end is not None:
+        yield "it ends if nobody uses it", idle_end
+    absolute_end = Limits(None, limits.absolute).ends(**facts, lifetime=None)
+    if absolute_end is not None:
+        yield "it ends in any case", absolute_end
     if row.expires != NEVER:
         yield "its row may be pruned", row.expires
 
