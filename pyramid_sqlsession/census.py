@@ -16,8 +16,9 @@ from pyramid_sqlsession import expiry
 from pyramid_sqlsession.database import short_transaction
 from pyramid_sqlsession.expired_rows import ExpiredRows, is_over
 from pyramid_sqlsession.expiry import Limits
+from pyramid_sqlsession.factory import factory_of
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.pruning import factory_of, own_connection
+from pyramid_sqlsession.pruning import own_connection
 from pyramid_sqlsession.refusals import explaining
 
 HOUR = 60 * 60

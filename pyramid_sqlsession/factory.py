@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from pyramid.interfaces import ISessionFactory
+from pyramid.registry import Registry
 from pyramid.request import Request
 from sqlalchemy import Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
@@ -96,6 +97,17 @@ def _exists(table: Table, bind: Any) -> bool:
         return bool(inspect(bind).has_table(table.name, schema=table.schema))
     except SQLAlchemyError:
         return False
+
+
+def factory_of(registry: Registry) -> SQLSessionFactory:
+    """Return the application's session factory; raise `SQLSessionError` if it is not ours."""
+    factory = registry.queryUtility(ISessionFactory)
+    if not isinstance(factory, SQLSessionFactory):
+        raise SQLSessionError(
+            f"the application's session factory is {factory!r}, not that of pyramid_sqlsession: "
+            'write config.include("pyramid_sqlsession")'
+        )
+    return factory
 
 
 def session_factory_from_settings(

@@ -11,7 +11,8 @@ from typing import Any
 
 from pyramid.registry import Registry
 
-from pyramid_sqlsession.pruning import Stop, factory_of, first_line, prune_sessions
+from pyramid_sqlsession.factory import factory_of
+from pyramid_sqlsession.pruning import Stop, first_line, prune_sessions
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any, Protocol, TypeVar
 
-from pyramid.interfaces import ISessionFactory
 from pyramid.registry import Registry
 from pyramid.scripting import prepare
 from sqlalchemy import Connection, Engine
@@ -17,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from pyramid_sqlsession import events, expiry
 from pyramid_sqlsession.database import Bind, short_transaction
-from pyramid_sqlsession.exceptions import SessionConflict, SQLSessionError
+from pyramid_sqlsession.exceptions import SessionConflict
 from pyramid_sqlsession.expired_rows import ExpiredRows, Stretch
-from pyramid_sqlsession.factory import SQLSessionFactory
+from pyramid_sqlsession.factory import factory_of
 from pyramid_sqlsession.refusals import may_pass, unreachable
 from pyramid_sqlsession.walks import choose_walk
 
@@ -194,17 +193,6 @@ def _connected(engine: Engine) -> Connection:
         return engine.connect()
     except DBAPIError as error:
         raise unreachable(error, engine.url) from error
-
-
-def factory_of(registry: Registry) -> SQLSessionFactory:
-    """Return the application's session factory; raise `SQLSessionError` if it is not ours."""
-    factory = registry.queryUtility(ISessionFactory)
-    if not isinstance(factory, SQLSessionFactory):
-        raise SQLSessionError(
-            f"the application's session factory is {factory!r}, whose sessions cannot be pruned: "
-            'write config.include("pyramid_sqlsession")'
-        )
-    return factory
 
 
 def prune_sessions(registry: Registry, **options: Any) -> Pruned:

@@ -16,8 +16,9 @@ from pyramid_sqlsession import expiry
 from pyramid_sqlsession.data_column import DataColumn, Unopened
 from pyramid_sqlsession.encryption import KeyRing, may_be_sealed
 from pyramid_sqlsession.exceptions import SQLSessionError
+from pyramid_sqlsession.factory import factory_of
 from pyramid_sqlsession.model import SessionMixin
-from pyramid_sqlsession.pruning import Stop, factory_of, in_short_transaction, own_connection
+from pyramid_sqlsession.pruning import Stop, in_short_transaction, own_connection
 from pyramid_sqlsession.refusals import explaining
 from pyramid_sqlsession.serializers import Serializer
 

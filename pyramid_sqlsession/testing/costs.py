@@ -12,7 +12,8 @@ from typing import Any
 from pyramid.registry import Registry
 from sqlalchemy import Engine, event, inspect
 
-from pyramid_sqlsession.testing.visits import factory_of, is_visiting, registry_behind
+from pyramid_sqlsession.factory import factory_of
+from pyramid_sqlsession.testing.visits import is_visiting, registry_behind
 
 WHERE_TABLES_ARE_NAMED = r"(?:\b(?:FROM|INTO|UPDATE|JOIN)|,)\s+"
 

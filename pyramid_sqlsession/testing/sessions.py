@@ -9,9 +9,10 @@ from pyramid.registry import Registry
 from pyramid.request import Request
 
 from pyramid_sqlsession.exceptions import SQLSessionError
+from pyramid_sqlsession.factory import factory_of
 from pyramid_sqlsession.session import SQLSession
 from pyramid_sqlsession.settings import SessionSettings
-from pyramid_sqlsession.testing.visits import Browser, factory_of, registry_behind, saving, visit
+from pyramid_sqlsession.testing.visits import Browser, registry_behind, saving, visit
 
 
 def begin_session(

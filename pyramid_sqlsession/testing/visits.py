@@ -13,14 +13,14 @@ from contextvars import ContextVar
 from http.cookiejar import CookieJar
 from typing import Any, Protocol, TypeVar
 
-from pyramid.interfaces import IRequestFactory, ISessionFactory
+from pyramid.interfaces import IRequestFactory
 from pyramid.registry import Registry
 from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
 from pyramid.threadlocal import RequestContext
 
 from pyramid_sqlsession.exceptions import SQLSessionError
-from pyramid_sqlsession.factory import SQLSessionFactory
+from pyramid_sqlsession.factory import factory_of
 from pyramid_sqlsession.lifecycle import lifecycles_of
 from pyramid_sqlsession.transactions import live_transaction
 
@@ -53,17 +53,6 @@ def registry_behind(testapp: Any) -> Registry:
             "well, as in session_of(testapp, registry=app.registry)"
         )
     return found.registry
-
-
-def factory_of(registry: Registry) -> SQLSessionFactory:
-    """Return the application's session factory; raise `SQLSessionError` if it is not ours."""
-    factory = registry.queryUtility(ISessionFactory)
-    if not isinstance(factory, SQLSessionFactory):
-        raise SQLSessionError(
-            f"the application's session factory is {factory!r}, not that of pyramid_sqlsession: "
-            'write config.include("pyramid_sqlsession")'
-        )
-    return factory
 
 
 def visit(
