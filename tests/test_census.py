@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from pyramid_sqlsession.census import AGES, Count, take_census
 from pyramid_sqlsession.expiry import Limits
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, Database, MakeApp, only_on_sqlite
+from tests.harness.ages import facts_of_every_age, limited
 from tests.harness.marks import only_on_servers
 from tests.harness.sessions import model_of, write_rows
 
@@ -71,13 +71,8 @@ def test_who_lives_is_who_a_request_would_find(
 ) -> None:
     """The census and the requests agree to the second, whatever the limits are."""
     limits = Limits(idle, absolute)
-    settings = {"sqlsession.expiration": idle, "sqlsession.absolute_expiration": absolute}
-    app = make_app(settings={name: str(value).lower() for name, value in settings.items()})
-    ages = (0, 49, 50, 51, 99, 100, 101, 149, 150, 151, 300)
-    facts: list[dict[str, Any]] = [
-        {"accessed": clock() - idleness, "created": clock() - age, "lifetime": lifetime}
-        for idleness, age, lifetime in product(ages, ages, (None, 50, 200))
-    ]
+    app = make_app(settings=limited(idle, absolute))
+    facts = facts_of_every_age(clock())
     fill(app, *({**one, "expires": clock()} for one in facts))
     alive = sum(limits.is_alive(now=clock(), **one) for one in facts)
     ended = len(facts) - alive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise, product
+from itertools import pairwise
 from threading import Barrier, Event
 from typing import Any
 
@@ -29,6 +29,7 @@ from pyramid_sqlsession.pruning import REPETITIONS
 from pyramid_sqlsession.walks import IndexWalk, KeyWalk, PageWalk, Walk, choose_walk
 from tests.engines import connecting_engines
 from tests.harness import App, Clock, MakeApp, only_on_sqlite
+from tests.harness.ages import facts_of_every_age, limited
 from tests.harness.marks import only_on_postgresql, only_on_servers
 from tests.harness.sessions import model_of, write_rows
 
@@ -86,13 +87,8 @@ def test_what_goes_is_exactly_what_is_not_alive(
 ) -> None:
     """The database and the requests agree to the second, whatever the limits are."""
     limits = Limits(idle, absolute)
-    settings = {"sqlsession.expiration": idle, "sqlsession.absolute_expiration": absolute}
-    app = make_app(settings={name: str(value).lower() for name, value in settings.items()})
-    ages = (0, 49, 50, 51, 99, 100, 101, 149, 150, 151, 300)
-    facts: list[dict[str, Any]] = [
-        {"accessed": clock() - idleness, "created": clock() - age, "lifetime": lifetime}
-        for idleness, age, lifetime in product(ages, ages, (None, 50, 200))
-    ]
+    app = make_app(settings=limited(idle, absolute))
+    facts = facts_of_every_age(clock())
     fill(app, *({**one, "expires": clock()} for one in facts))
     prune(app.registry)
     alive = [n for n, one in enumerate(facts, 1) if limits.is_alive(now=clock(), **one)]
