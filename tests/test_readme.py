@@ -57,6 +57,7 @@ from pyramid_sqlsession import (
     session_factory_from_settings,
 )
 from pyramid_sqlsession.scripts.prune_sessions import _parser
+from pyramid_sqlsession.session_id import new_session_id
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, parse_settings
 from tests.browser import VARIABLE
 from tests.documents import README as README_FILE
@@ -976,6 +977,12 @@ def two_cookies_of_live_sessions(scene: Scene) -> str:
     return scene.logged()
 
 
+def many_cookies(scene: Scene) -> str:
+    many = "; ".join(f"session={new_session_id()}" for _ in range(5))
+    scene.make_app().get("/read", headers={"Cookie": many})
+    return scene.logged()
+
+
 def a_late_change_that_is_refused(scene: Scene) -> str:
     def view(request: Request) -> None:
         request.add_response_callback(late)
@@ -1022,6 +1029,7 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     a_row_that_cannot_be_read,
     a_row_that_no_key_opens,
     two_cookies_of_live_sessions,
+    many_cookies,
     a_late_change_that_is_refused,
 ]
 
