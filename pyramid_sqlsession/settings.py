@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column
 
+from pyramid_sqlsession.contradictions import RULES
 from pyramid_sqlsession.converters import (
     ATTRIBUTE_OR_CALLABLE,
     BOOLEAN,
@@ -39,7 +40,6 @@ from pyramid_sqlsession.encryption_keys import ENCRYPTION_KEYS
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.extra_columns import ADDITIONAL_FIELDS
-from pyramid_sqlsession.model import is_required
 from pyramid_sqlsession.serializers import JSONSerializer, Serializer
 
 PREFIX = "sqlsession."
@@ -100,17 +100,19 @@ _SCHEMA = text(r"\S|\S.*\S", "the name of a schema")
 _COOKIE_NAME = text(
     # WebOb does not read a cookie with a $ before its name, or named as an attribute.
     r"(?!\$)(?!(?i:comment|domain|expires|httponly|max-age|path|samesite|secure)\Z)"
-    r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+",
-    "letters, digits and !#$%&'*+-.^_`|~, without $ in front, and not what cookie attributes "
-    "are called (path, domain and so on)",
+    # Name and value together may have 4096 bytes in a browser, each attribute 1024.
+    r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}",
+    "at most 256 letters, digits and !#$%&'*+-.^_`|~, without $ in front, and not what cookie "
+    "attributes are called (path, domain and so on)",
 )
 _COOKIE_PATH = text(
     # What WebOb would have to escape makes a path that no browser ever matches.
-    r"/[A-Za-z0-9!#$%&'()*+\-./:<=>?@\[\]^_`{|}~]*",
-    "a path that begins with /, in ASCII; other characters, and ; and , among them, as %XX",
+    r"/[A-Za-z0-9!#$%&'()*+\-./:<=>?@\[\]^_`{|}~]{0,1023}",
+    "a path that begins with /, in at most 1024 characters of ASCII; others, and ; and , among "
+    "them, as %XX",
 )
 _COOKIE_DOMAIN = text(
-    r"\.?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+    r"(?=.{1,254}\Z)\.?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
     "a domain such as example.com, in ASCII (xn--) and without a port",
 )
 
@@ -153,61 +155,6 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "cookie_max_age": Setting(or_word("none", DURATION), "none"),
         "set_on_exception": Setting(BOOLEAN, "true"),
     }
-)
-
-
-class Rule(NamedTuple):
-    """Settings of which not every combination works."""
-
-    names: tuple[str, ...]
-    is_contradiction: Callable[..., bool]  # of the converted values, in the order of the names
-    remedy: str
-
-
-def _has_prefix(cookie_name: str, *prefixes: str) -> bool:
-    return cookie_name.lower().startswith(prefixes)  # browsers ignore the case
-
-
-RULES = (
-    Rule(
-        ("additional_fields", "model"),
-        lambda fields, model: fields and model,
-        "your class has the columns that you give it: write them there, and remove "
-        "additional_fields",
-    ),
-    Rule(
-        ("additional_fields", "extend_default_fields"),
-        lambda fields, callback: callback is None and any(map(is_required, fields.values())),
-        "a column that must not be NULL and has no default needs a callback that fills it",
-    ),
-    Rule(
-        ("touch_interval", "expiration"),
-        lambda interval, expiration: (
-            None not in (interval, expiration) and interval > expiration / 2
-        ),
-        "a session in use would end between two touches: write a touch_interval of at most half "
-        "the expiration, or auto",
-    ),
-    Rule(
-        ("cookie_samesite", "cookie_secure"),
-        lambda samesite, secure: samesite == "None" and not secure,
-        "browsers refuse such a cookie: write cookie_secure = true, or another cookie_samesite",
-    ),
-    Rule(
-        ("cookie_name", "cookie_secure"),
-        lambda name, secure: _has_prefix(name, "__host-", "__secure-") and not secure,
-        "browsers refuse such a cookie: write cookie_secure = true, or another cookie_name",
-    ),
-    Rule(
-        ("cookie_name", "cookie_domain"),
-        lambda name, domain: _has_prefix(name, "__host-") and domain is not None,
-        "browsers refuse such a cookie: write cookie_domain = none, or another cookie_name",
-    ),
-    Rule(
-        ("cookie_name", "cookie_path"),
-        lambda name, path: _has_prefix(name, "__host-") and path != "/",
-        "browsers refuse such a cookie: write cookie_path = /, or another cookie_name",
-    ),
 )
 
 

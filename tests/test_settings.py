@@ -13,9 +13,10 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from webob.cookies import RequestCookies, make_cookie
 
+from pyramid_sqlsession.contradictions import RULES
 from pyramid_sqlsession.exceptions import SettingsError, SQLSessionError
 from pyramid_sqlsession.serializers import JSONSerializer
-from pyramid_sqlsession.settings import RULES, SETTINGS, SessionSettings, parse_settings
+from pyramid_sqlsession.settings import SETTINGS, SessionSettings, parse_settings
 
 SECRET = "a secret of the tests"
 KEY = "k" * 42 + "A"
@@ -305,6 +306,17 @@ def test_a_wrong_value_is_refused_with_what_was_received_and_what_to_write(
     [problem] = complaints(**{name: value})
     assert problem.startswith(f"sqlsession.{name} = {value!r} is refused")
     assert problem.endswith(f": write {SETTINGS[name].converter.accepts}")
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [("cookie_name", "s" * 256), ("cookie_path", "/" * 1024), ("cookie_domain", "." + "d" * 253)],
+)
+def test_what_browsers_would_cut_off_or_forget_is_refused(name: str, longest: str) -> None:
+    """They keep 4096 octets of name and value together, and 1024 of each attribute."""
+    assert getattr(parse(**{name: longest}), name) == longest
+    [problem] = complaints(**{name: longest + "s"})
+    assert problem.startswith(f"sqlsession.{name} = ")
 
 
 @pytest.mark.parametrize(
