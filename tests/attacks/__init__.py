@@ -8,6 +8,7 @@ One file an attacker, or an attack:
 `test_false_cookies`     who sends something else that he knows in place of the session id
 `test_cookie_tossing`    who can put cookies into the browser, as a sibling domain can
 `test_stolen_table`      who can read the table of the sessions, or write it
+`test_garbled_rows`      who has written nonsense into it
 `test_timing`            who has a stopwatch
 `test_flood`             who comes again and again without a cookie
 `test_payloads`          who decides what is stored

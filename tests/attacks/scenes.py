@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import pytest
 from pyramid.authentication import SessionAuthenticationHelper
 
-from tests.harness import App, Browser, MakeApp
+from tests.harness import App, Browser, MakeApp, SessionRow
 
 SECRET = "a secret of the application"
+KEY = "k" * 42 + "A"
 helper = SessionAuthenticationHelper()
 
 with_and_without_secret = pytest.mark.parametrize(
     "secret", [None, SECRET], ids=["unsigned", "signed"]
+)
+
+
+class Protection(NamedTuple):
+    """What an application has set against those who have its table."""
+
+    secret: str | None = None
+    keys: str | None = None
+
+
+PROTECTIONS = [Protection(), Protection(SECRET), Protection(None, KEY), Protection(SECRET, KEY)]
+under_every_protection = pytest.mark.parametrize(
+    "by", PROTECTIONS, ids=["nothing", "secret", "keys", "both"]
 )
 
 
@@ -37,6 +52,12 @@ def attacked_app(make_app: MakeApp, *, secret: str | None = None, **options: Any
     """An application with logins."""
     settings = {"sqlsession.secret": secret, **options.pop("settings", {})}
     return make_app(views={**VIEWS, **options.pop("views", {})}, settings=settings, **options)
+
+
+def protected_app(make_app: MakeApp, by: Protection, **options: Any) -> App:
+    settings = {"sqlsession.encryption_keys": by.keys} if by.keys else {}
+    settings |= options.pop("settings", {})
+    return attacked_app(make_app, secret=by.secret, settings=settings, **options)
 
 
 def logged_in(app: App, user: str) -> Browser:
@@ -68,3 +89,10 @@ def send(app: App, path: str, header: str) -> Any:
 def sent(app: App, *values: str | None) -> str:
     """The Cookie header with these values under our name, in this order."""
     return "; ".join(f"{app.cookie_name}={value}" for value in values)
+
+
+def row_of(app: App, browser: Browser) -> SessionRow:
+    """The row of the session that the browser has the cookie of."""
+    digest = sha256(str(browser.cookie).partition(".")[0].encode()).digest()
+    [row] = [row for row in app.rows() if row.digest == digest]
+    return row
