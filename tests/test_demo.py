@@ -15,19 +15,26 @@ from typing import Any
 import pytest
 import sqlsession_demo
 import webtest
+from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import ISessionFactory
+from pyramid.paster import get_app
 from sqlsession_demo.views import euros
+
+from tests.engines import connecting_engines
 
 DEMO = Path(sqlsession_demo.__file__).parents[1]
 INI = DEMO / "development.ini"
+EXAMPLE = DEMO / "secrets.example.ini"
+HTTPS = {"wsgi.url_scheme": "https"}
 
 POSTS = ["/forget-me", "/cart/add", "/cart/remove", "/order", "/login", "/logout"]
 POSTS_OF_USERS = ["/sessions/end", "/sessions/end-others", "/password"]
 
 
-def settings_of_the_file(file: Path = INI) -> dict[str, str]:
+def settings_of_the_file() -> dict[str, str]:
     """What `pserve` hands to the application."""
     parser = ConfigParser(defaults={"here": str(DEMO)})
-    parser.read(file, "utf-8")
+    parser.read(INI, "utf-8")
     return dict(parser["app:main"])
 
 
@@ -37,21 +44,35 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "demo.sqlite"
 
 
+def production_folder(file: Path, secrets: str) -> Path:
+    """A folder with `production.ini`, for a file instead of a server, and with these secrets."""
+    folder = file.parent
+    ini = (DEMO / "production.ini").read_text("utf-8")
+    url = re.sub(
+        r"^sqlalchemy.url = .*$", f"sqlalchemy.url = sqlite:///{file}", ini, flags=re.MULTILINE
+    )
+    (folder / "production.ini").write_text(url, "utf-8")
+    if secrets:
+        (folder / "secrets.ini").write_text(secrets, "utf-8")
+    return folder / "production.ini"
+
+
+def filled_in(example: str) -> str:
+    return example.replace("sqlsession.secret =", f"sqlsession.secret = {'s' * 43}")
+
+
 @pytest.fixture
 def production(file: Path) -> Iterator[Any]:
-    """The WSGI application of `production.ini`, on a file instead of a server."""
-    settings = settings_of_the_file(DEMO / "production.ini")
-    shop = sqlsession_demo.main({}, **settings | {"sqlalchemy.url": f"sqlite:///{file}"})
+    """The WSGI application of `production.ini`."""
+    shop = get_app(str(production_folder(file, filled_in(EXAMPLE.read_text("utf-8")))))
     yield shop
     shop.registry["dbsession_factory"].kw["bind"].dispose()
 
 
 def test_the_shop_in_production_goes_on_when_its_connections_broke(production: Any) -> None:
     """Those of the pool, which the database has closed while nobody came."""
-    browser = webtest.TestApp(production, extra_environ={"wsgi.url_scheme": "https"})
-    cookie = browser.get("/").headers["Set-Cookie"]
-    assert cookie.startswith("__Host-session=")
-    assert "; secure" in cookie
+    browser = webtest.TestApp(production, extra_environ=HTTPS)
+    browser.get("/")
     engine = production.registry["dbsession_factory"].kw["bind"]
     pooled = [engine.connect() for _ in range(engine.pool.checkedin())]
     assert pooled
@@ -61,6 +82,43 @@ def test_the_shop_in_production_goes_on_when_its_connections_broke(production: A
     for connection in broken:
         connection.close()
     browser.get("/", status=200)
+
+
+def test_the_cookie_of_the_shop_in_production_is_for_this_host_and_https_alone(
+    production: Any,
+) -> None:
+    """And signed; it is sent so though the proxy forget to say https."""
+    for environ in (HTTPS, {}):
+        cookie = webtest.TestApp(production, extra_environ=environ).get("/").headers["Set-Cookie"]
+        assert re.match(r"__Host-session=[\w-]{43}\.[\w-]{43}; ", cookie)
+        assert "; Domain" not in cookie
+        assert {"Path=/", "secure", "HttpOnly", "SameSite=Lax"} == set(cookie.split("; ")[1:])
+
+
+def test_the_shop_in_production_ends_its_sessions(production: Any) -> None:
+    """Both limits are set, and somebody prunes."""
+    settings = production.registry.getUtility(ISessionFactory).settings
+    assert (settings.expiration, settings.absolute_expiration) == (12 * 3600, 14 * 24 * 3600)
+    assert settings.prune_interval
+
+
+def test_nothing_is_to_be_said_about_the_settings_of_production(
+    production: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Start-up warns of what is less safe than it could be."""
+    webtest.TestApp(production, extra_environ=HTTPS).get("/")
+    assert [one for one in caplog.records if one.name.startswith("pyramid_sqlsession")] == []
+
+
+@pytest.mark.parametrize("file_is_there", [False, True], ids=["missing", "not filled in"])
+def test_the_shop_in_production_does_not_start_without_its_secret(
+    file: Path, file_is_there: bool
+) -> None:
+    """It would seem to work, and its cookies would be unsigned."""
+    ini = production_folder(file, EXAMPLE.read_text("utf-8") if file_is_there else "")
+    refused = pytest.raises((FileNotFoundError, ConfigurationError), match=r"secrets?")
+    with connecting_engines(), refused:
+        get_app(str(ini))
 
 
 @contextmanager

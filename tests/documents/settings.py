@@ -15,6 +15,7 @@ OF_OTHERS = {  # settings of the companions, which they read without complaint w
     "retry.attempts",
     "tm.annotate_user",
     "tm.commit_veto",
+    "use",
 }
 
 
