@@ -105,6 +105,29 @@ def test_the_session_after_an_invalidated_one_is_created_now(
     assert row.version == 1
 
 
+def begin_anew_with_what_there_was(request: Any) -> None:
+    """What a view does when somebody has given the password once more."""
+    kept = dict(request.session)
+    request.session.invalidate()
+    request.session.update(kept)
+
+
+def test_a_session_that_goes_on_in_a_new_row_has_all_its_time_again(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    """Both limits count from there; the old cookie opens nothing."""
+    limits = {"sqlsession.expiration": "100", "sqlsession.absolute_expiration": "150"}
+    app = known_app(make_app, begin_anew_with_what_there_was, settings=limits)
+    old = app.browser.cookie
+    clock.advance(99)
+    app.get("/")
+    assert opened_by(app, old) == {}
+    clock.advance(99)
+    assert app.get("/read").json == {"x": "1"}
+    clock.advance(51)
+    assert app.get("/read").json == {}
+
+
 def invalidate_twice(request: Any) -> None:
     request.session["x"] = 1
     request.session.invalidate()
