@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, cast
 
 from pyramid.request import Request
 
-from pyramid_sqlsession.converters import takes
 from pyramid_sqlsession.exceptions import SQLSessionError
 from pyramid_sqlsession.model import ATTRIBUTES, SessionMixin, extra_columns, fills_itself
+from pyramid_sqlsession.named_objects import takes
 from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.rows import Row
 

@@ -17,20 +17,14 @@ from sqlalchemy import Column
 
 from pyramid_sqlsession.contradictions import RULES
 from pyramid_sqlsession.converters import (
-    ATTRIBUTE_OR_CALLABLE,
     BOOLEAN,
-    CALLBACK,
-    CLASS,
     DATABASE_URL,
     DURATION,
     KEYS,
     SECRETS,
-    SERIALIZER,
     Converter,
     Refused,
     choice,
-    is_path,
-    named_object,
     or_word,
     or_zero,
     text,
@@ -40,6 +34,14 @@ from pyramid_sqlsession.encryption_keys import ENCRYPTION_KEYS
 from pyramid_sqlsession.exceptions import SettingsError
 from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.extra_columns import ADDITIONAL_FIELDS
+from pyramid_sqlsession.named_objects import (
+    ATTRIBUTE_OR_CALLABLE,
+    CALLBACK,
+    CLASS,
+    SERIALIZER,
+    is_path,
+    named_object,
+)
 from pyramid_sqlsession.serializers import JSONSerializer, Serializer
 
 PREFIX = "sqlsession."

@@ -16,6 +16,7 @@ LAYERS = (
         *("converters", "encryption", "events", "exceptions", "expiry", "merge"),
         *("session", "session_id", "statements", "transactions", "watched_dict"),
     },
+    {"named_objects"},
     {"contradictions", "encryption_keys", "extra_columns", "model", "refusals", "serializers"},
     {"settings"},
     {"advice", "cookie", "data_column", "introspection", "joining", "row_statements"},
