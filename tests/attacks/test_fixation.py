@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pyramid.csrf import get_csrf_token, new_csrf_token
 
 from pyramid_sqlsession.session_id import new_session_id, to_cookie
 from tests.attacks.scenes import (
@@ -139,3 +140,26 @@ def test_only_a_session_that_is_begun_anew_forgets_what_was_planted_in_it(
     victim.get("/log-in?user=alice")
     assert ("next" in victim.get("/read").json) is (login is log_in)
     assert who(attacker) is None
+
+
+def log_in_with_a_new_token(request: Any) -> None:
+    log_in(request)
+    new_csrf_token(request)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [log_in, log_in_with_a_new_token, log_in_afresh],
+    ids=["log in", "new token", "invalidate first"],
+)
+def test_the_token_of_a_planted_session_is_known_until_there_is_another(
+    make_app: MakeApp, login: Any
+) -> None:
+    """Who planted the session has seen it, and could forge forms of the victim's by it."""
+    app = attacked_app(make_app, views={"/log-in": login, "/token": get_csrf_token})
+    attacker = app.another_browser()
+    known = attacker.get("/token").json
+    victim = holder_of(app, attacker.cookie)
+    victim.get("/log-in?user=alice")
+    assert (victim.get("/token").json == known) is (login is log_in)
+    assert attacker.get("/token").json != victim.get("/token").json
