@@ -88,6 +88,8 @@ SMUGGLING = {
     "behind a semicolon in quotes": 'lang="x"{}',
     "as the value of a cookie without a name": "={}",
     "behind a no-break space": "\xa0{}",
+    "behind an en quad, as the octets that a server sees": "\xe2\x80\x80{}",
+    "behind a next line": "\x85{}",
 }
 
 
