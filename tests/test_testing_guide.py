@@ -15,9 +15,9 @@ import webtest
 
 from pyramid_sqlsession import SQLSessionError, testing
 from pyramid_sqlsession.testing import begin_session, session_costs, session_of
-from tests import test_readme as readme
 from tests.documents import blocks_of
 from tests.harness import MakeApp
+from tests.readme import document as readme
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "testing.rst").read_text("utf-8")
