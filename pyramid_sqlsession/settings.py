@@ -48,7 +48,7 @@ PREFIX = "sqlsession."
 _ENGINE_PREFIX = "sqlalchemy."
 _ENGINE_URL = "sqlalchemy.url"
 _LONGEST_SHOWN = 100
-_PASSWORD_IN_URL = re.compile(r"//\S*@")
+_PASSWORD_IN_URL = re.compile(r"//.*@", re.DOTALL)  # SQLAlchemy takes passwords with spaces
 
 
 @dataclass(frozen=True, kw_only=True)

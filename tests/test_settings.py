@@ -531,7 +531,9 @@ def test_a_wrong_url_is_refused_without_showing_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["dbsession", "table", "create_table", "serializer"])
-@pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD}@/{PASSWORD}", "x" * 200 + PASSWORD])
+@pytest.mark.parametrize(
+    "password", [PASSWORD, f"{PASSWORD}@/{PASSWORD}", "x" * 200 + PASSWORD, f"x {PASSWORD}"]
+)
 def test_a_url_in_the_wrong_place_does_not_show_its_password(name: str, password: str) -> None:
     """Whoever mixes up two settings does not find the password in the log."""
     url = f"\npostgresql://user:{password}@localhost/db"
