@@ -229,7 +229,10 @@ def _refusal(
 
 
 def _shown(value: Any) -> str:
-    shown = _PASSWORD_IN_URL.sub("//***@", repr(value))
+    try:
+        shown = _PASSWORD_IN_URL.sub("//***@", repr(value))
+    except Exception:  # noqa: BLE001 - an object may raise anything, a very long number does
+        return f"a {type(value).__name__} that cannot be shown"
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
 
 

@@ -385,6 +385,22 @@ def test_a_long_value_is_cut() -> None:
     assert len(problem) < 300
 
 
+class Unshowable:
+    """An object that fails when it is to be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("value", [10**5000, Unshowable()], ids=["a long number", "an object"])
+@pytest.mark.parametrize("name", ["expiration", "table"])
+def test_what_cannot_be_shown_is_refused_all_the_same(name: str, value: object) -> None:
+    """Python itself refuses to write a number of so many digits."""
+    [problem] = complaints(**{name: value})
+    kind = type(value).__name__
+    assert problem.startswith(f"sqlsession.{name} = a {kind} that cannot be shown is refused")
+
+
 @pytest.mark.parametrize(
     ("unknown", "nearest"),
     [
