@@ -148,7 +148,13 @@ def _secrets(value: Any) -> tuple[str, ...]:
         raise Refused("it holds no secret")
     if any(len(secret) < _SHORTEST_SECRET for secret in secrets):
         raise Refused("a secret in it is too short to be one")
+    if not all(map(_is_utf_8, secrets)):
+        raise Refused("a secret in it is no text: Python has read bytes that are not UTF-8")
     return secrets
+
+
+def _is_utf_8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def one_a_line(value: Any) -> tuple[str, ...]:

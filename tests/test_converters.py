@@ -166,6 +166,13 @@ def test_a_missing_or_short_secret_is_refused_without_showing_it(value: Any) -> 
     assert "fifteen" not in refused(SECRETS, value)
 
 
+@pytest.mark.parametrize("value", [SECRET + "\udcff", [SECRET, SECRET + "\udcff"]])
+def test_a_secret_that_is_no_text_is_refused_without_showing_it(value: Any) -> None:
+    """As Python reads a variable of the environment; no cookie could be signed with it."""
+    assert refused(SECRETS, value).startswith("a secret in it is no text")
+    assert SECRET not in refused(SECRETS, value)
+
+
 @pytest.mark.parametrize(
     "value",
     ["sqlite://", "postgresql+psycopg://u:p@localhost:5432/db", make_url("sqlite:///a.sqlite")],
