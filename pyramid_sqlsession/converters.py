@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
     ("false", "no", "off", "0"), False
@@ -176,7 +175,7 @@ SECRETS = Converter(
 def _database_url(value: Any) -> URL:
     try:
         url = make_url(value)
-    except (ArgumentError, ValueError):
+    except Exception:  # noqa: BLE001 - SQLAlchemy shows the value, which may raise anything
         # The error, which may quote a password, is kept out of the traceback.
         url = None
     if url is None:
@@ -187,7 +186,7 @@ def _database_url(value: Any) -> URL:
 def _with_known_dialect(url: URL) -> URL:
     try:
         url.get_dialect()
-    except NoSuchModuleError as error:
+    except Exception as error:  # some names lead SQLAlchemy to a module that is no dialect
         raise Refused(f"SQLAlchemy knows no {url.drivername}") from error
     return url
 

@@ -193,6 +193,7 @@ def test_an_unreadable_database_url_is_refused_without_its_password(value: Any) 
     assert info.value.__context__ is None
 
 
-def test_an_unknown_kind_of_database_is_named() -> None:
-    """A slip in the scheme is the likeliest mistake."""
-    assert refused(DATABASE_URL, "postgrs://u:hunter2@h/db") == "SQLAlchemy knows no postgrs"
+@pytest.mark.parametrize("kind", ["postgrs", "postgresql+json", "sqlite+a+b"])
+def test_an_unknown_kind_of_database_is_named(kind: str) -> None:
+    """A slip in the scheme is the likeliest mistake; what SQLAlchemy raises has many kinds."""
+    assert refused(DATABASE_URL, f"{kind}://u:hunter2@h/db") == f"SQLAlchemy knows no {kind}"
