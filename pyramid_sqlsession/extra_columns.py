@@ -34,9 +34,9 @@ def _called(function: Any) -> Any:
 def _column(name: Any, field: Any) -> Column[Any]:
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         raise Refused(f"{name!r} cannot be the name of an attribute")
-    if isinstance(field, TypeEngine) or (
-        isinstance(field, type) and issubclass(field, TypeEngine)
-    ):
+    if isinstance(field, type) and issubclass(field, TypeEngine):
+        field = _made(name, field)
+    if isinstance(field, TypeEngine):
         return Column(field)
     if not isinstance(field, Column):
         raise Refused(
@@ -45,6 +45,15 @@ def _column(name: Any, field: Any) -> Column[Any]:
     if field.primary_key:
         raise Refused(f"{name!r} is a primary key, and the table has one")
     return field
+
+
+def _made(name: str, type_class: type[TypeEngine[Any]]) -> TypeEngine[Any]:
+    try:
+        return type_class()
+    except Exception as error:  # whatever it is, start-up has to report it
+        raise Refused(
+            f"{name!r} is the type {type_class.__name__}, which cannot be made without arguments"
+        ) from error
 
 
 def _check_names(columns: Mapping[str, Column[Any]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pyramid.authentication import SessionAuthenticationHelper
 from pyramid.scripting import prepare
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Boolean,
     CheckConstraint,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from pyramid_sqlsession import (
     SessionConflict,
@@ -717,6 +719,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"user_id": int}, "'user_id' is a type"),
     ({"user_id": "Integer"}, "'user_id' is a str"),
     ({"key": Column(Integer, primary_key=True)}, "'key' is a primary key"),
+    ({"tags": ARRAY}, "'tags' is the type ARRAY, which cannot be made without arguments"),
+    ({"user_id": TypeDecorator}, "'user_id' is the type TypeDecorator, which cannot be made"),
     ({"version": Integer}, "'version' is taken"),
     ({"user_id": Column("digest", Integer)}, "'digest' is taken"),
     ({"metadata": Integer}, "'metadata' is taken"),
