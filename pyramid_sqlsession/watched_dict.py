@@ -138,8 +138,10 @@ class WatchedDict(dict[str, Any]):
     def update(self, *arguments: Any, **values: Any) -> None:
         """Put in the values of another mapping."""
         self.changes += 1
-        super().update(*arguments, **values)
-        self._lend_all()
+        try:
+            super().update(*arguments, **values)
+        finally:  # it may fail half-way
+            self._lend_all()
 
     def __ior__(self, other: Any) -> Any:  # type: ignore[misc]  # unlike `|`, it is this dict
         self.update(other)

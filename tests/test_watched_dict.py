@@ -131,6 +131,28 @@ def test_what_was_put_in_is_looked_into(put: Callable[[WatchedDict, Any], Any]) 
     assert not session.is_still(between)
 
 
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda watched, value: watched.update([("cart", value), "nothing"]),
+        lambda watched, value: _united(watched, [("cart", value), "nothing"]),
+    ],
+    ids=["update", "|="],
+)
+def test_what_was_put_in_before_an_error_is_looked_into(
+    put: Callable[[WatchedDict, Any], Any],
+) -> None:
+    """A dict takes what comes before the item that fails."""
+    session = WatchedDict()
+    cart: list[str] = []
+    with pytest.raises(ValueError, match="dictionary update sequence"):
+        put(session, cart)
+    between = session.moment()
+    cart.append("a pear")
+    assert session.unwatched() == {"cart": ["a pear"]}
+    assert not session.is_still(between)
+
+
 CHANGING: dict[str, Act] = {
     "set": lambda watched: operator.setitem(watched, "x", 2),
     "delete": lambda watched: operator.delitem(watched, "x"),
