@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from math import isinf
 from typing import Any, Protocol
 
 from pyramid_sqlsession.exceptions import UnstorableValueError
@@ -24,6 +25,20 @@ class Serializer(Protocol):
         """Return the value that became these bytes; raise any exception when they are garbled."""
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
+
 class JSONSerializer:
     """JSON by Pyramid's rules: tuples come back as lists, keys as text, NaN is refused."""
 
@@ -32,8 +47,8 @@ class JSONSerializer:
         return _ENCODER.encode(value).encode("ascii")
 
     def loads(self, data: bytes) -> Any:
-        """Return the value; raise ValueError when the bytes are not JSON."""
-        return json.loads(data.decode("utf-8", "surrogatepass"))
+        """Return the value; raise ValueError when the bytes are not JSON that can be written."""
+        return _DECODER.decode(data.decode("utf-8", "surrogatepass"))
 
 
 class SortingSerializer:
@@ -52,10 +67,6 @@ class SortingSerializer:
         if _NUL.search(data):
             raise ValueError("a NUL")
         return data
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def sorted_json(value: Any) -> bytes:

@@ -71,6 +71,14 @@ def test_garbled_bytes_are_a_value_error(garbled: bytes) -> None:
         JSON.loads(garbled)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1.5E+999"])
+def test_what_could_not_be_written_again_is_garbled(number: bytes) -> None:
+    """Else a session with it could be read, and never be saved any more."""
+    with pytest.raises(ValueError, match=r"not JSON|too large"):
+        JSON.loads(b'{"price":' + number + b"}")
+    assert JSON.loads(b'{"price":[-1.5e300,0.0]}') == {"price": [-1.5e300, 0.0]}
+
+
 def test_one_true_and_one_point_zero_are_stored_differently() -> None:
     """Whether a session changed is told by its bytes."""
     assert len({dump(JSON, {"a": value}) for value in (1, True, 1.0)}) == 3
