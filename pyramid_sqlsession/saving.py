@@ -16,6 +16,8 @@ from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session_id import digest, new_session_id
 from pyramid_sqlsession.states import Change, Stored
 
+LAST_VERSION = 2**31 - 1  # that the column holds
+
 FieldSource = Callable[[Record, Row, Fields], Fields]
 
 
@@ -72,7 +74,7 @@ class Saver:
         record, old = self._record, stored.row
         if not record.is_alive(old, now):
             return False
-        accessed, version = max(old.accessed, now), old.version + 1
+        accessed, version = max(old.accessed, now), _next_version(old.version)
         lifetime = record.state.lifetime
         expires = self._prunable_from(accessed, old.created, lifetime)
         new = Row(old.id, old.digest, old.created, accessed, lifetime, expires, version, data)
@@ -128,3 +130,8 @@ class Saver:
     def _prunable_from(self, accessed: int, created: int, lifetime: int | None) -> int:
         limits = self._record.limits
         return limits.prunable_from(accessed=accessed, created=created, lifetime=lifetime)
+
+
+def _next_version(version: int) -> int:
+    """Return the number of a save; after the last one they begin anew."""
+    return version + 1 if version < LAST_VERSION else 1

@@ -141,6 +141,19 @@ def test_every_save_counts_in_the_version(make_app: MakeApp) -> None:
     assert [row.version for row in app.rows()] == [3]
 
 
+def test_a_session_outlives_the_last_version_that_the_column_holds(make_app: MakeApp) -> None:
+    """Two thousand million saves take a busy one less than a year."""
+    app = make_app()
+    app.get("/write?x=1")
+    app.execute("UPDATE sessions SET version = 2147483646")
+    versions = []
+    for x in "234":
+        app.get(f"/write?x={x}")
+        versions += [row.version for row in app.rows()]
+    assert app.get("/read").json == {"x": "4"}
+    assert versions == [2147483647, 1, 2]
+
+
 def set_own_life(request: Any) -> None:
     request.session.set_expiration(3600)
 
