@@ -396,6 +396,12 @@ def test_a_wrong_configuration_is_one_line_that_names_it(
     assert named in line
 
 
+def test_a_name_of_several_lines_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever got into the variable that a script takes the name from."""
+    assert run("no\nwhere.ini") == 2
+    assert capsys.readouterr().err.splitlines()[0].startswith("prune_sessions: no where.ini: ")
+
+
 def test_verbose_shows_where_it_went_wrong(ini: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For the author of the application."""
     assert run(f"{ini}#broken", "-v") == 2

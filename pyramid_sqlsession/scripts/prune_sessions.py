@@ -182,7 +182,8 @@ def _failed(arguments: argparse.Namespace, error: Exception) -> int:
     """Say what is wrong, on one line, and return the exit status."""
     if arguments.verbose:
         traceback.print_exception(error)
-    sys.stderr.write(f"prune_sessions: {arguments.config_uri}: {_said(error)}\n")
+    config_uri = " ".join(arguments.config_uri.splitlines())
+    sys.stderr.write(f"prune_sessions: {config_uri}: {_said(error)}\n")
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, exc.DBAPIError | exc.TimeoutError):
         cause = cause.__cause__
