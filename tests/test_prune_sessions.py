@@ -412,6 +412,8 @@ def test_verbose_shows_where_it_went_wrong(ini: Path, capsys: pytest.CaptureFixt
     ("arguments", "said"),
     [
         (["--batch-size", "0"], "argument --batch-size: '0' is refused"),
+        (["--batch-size", "9" * 19], "argument --batch-size: '9999999999999999999' is refused"),
+        (["--limit", "9" * 5000], "of up to 18 digits"),
         (["--batch-size", "many"], "argument --batch-size: 'many' is refused"),
         (["--limit", "-1"], "argument --limit: "),
         (["--time-limit", "x"], "argument --time-limit: 'x' is refused"),

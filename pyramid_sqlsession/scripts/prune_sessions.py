@@ -41,6 +41,7 @@ running batch end. Whatever the end is, what was deleted before is reported, and
 """
 SIZES = ", ".join(f"on {name} {size}" for name, size in BATCH_SIZES.items())
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", re.ASCII)
+_MOST_DIGITS = 18  # of a number that every database counts to
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -238,8 +239,11 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is refused: write a whole number from 1 on")
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not (is_number and int(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is refused: write a whole number from 1 on, of up to {_MOST_DIGITS} digits"
+        )
     return int(text)
 
 
