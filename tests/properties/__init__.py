@@ -7,6 +7,7 @@ test_rows           whatever stands in a row
 test_sealed         whatever is handed to what opens, reads and verifies
 test_command_line   whatever `prune_sessions` is called with, and reads
 
-`strategies` has what several of them draw from, `effort` how many examples are tried: few, and
-always the same, unless the environment asks for more (`SQLSESSION_EXAMPLES`; CONTRIBUTING.rst).
+`strategies` has what several of them draw from, `moves` what is done to a mapping, and `effort`
+says how many examples are tried: few, and always the same, unless the environment asks for more
+(`SQLSESSION_EXAMPLES`; CONTRIBUTING.rst).
 """

@@ -20,7 +20,7 @@ from pyramid_sqlsession.settings import parse_settings
 from tests.harness import App, Clock, MakeApp
 from tests.harness.statements import Statements
 from tests.properties.effort import examples
-from tests.properties.strategies import edited
+from tests.properties.strategies import edited, one_in
 
 SECRET = "a secret of the application"
 NAME = "session"
@@ -92,29 +92,43 @@ def ids_of(app: App, secret: str | None) -> Ids:
     return Ids(alive[:2], [*unknown, alive[2]], malformed)
 
 
+ODD_VALUES = [
+    *("", '""', '"', "A" * 43, "A" * 44, "A" * 87, "x" * 9000, "A" * 42 + '"', "\0", "'"),
+    *('"' + "A" * 42 + '\\000"', '"\\141' + "A" * 42 + '"', "%00" + "A" * 42, '\t"'),
+]
+
+
+def known_from(ids: Ids) -> st.SearchStrategy[str]:
+    return st.sampled_from([*ids.alive, *ids.unknown, *ids.malformed])
+
+
 def values_from(ids: Ids) -> st.SearchStrategy[str]:
-    known = st.sampled_from([*ids.alive, *ids.alive, *ids.unknown, *ids.malformed])
-    odd = st.sampled_from(
-        [
-            *("", '""', '"', "A" * 43, "A" * 44, "A" * 87, "x" * 9000, "A" * 42 + '"'),
-            *('"' + "A" * 42 + '\\000"', '"\\141' + "A" * 42 + '"', "%00" + "A" * 42, "\0"),
-        ]
-    )
-    quoted = known.map(lambda value: f'"{value}"')
-    return known | known | quoted | odd | edited(known, most=1) | st.text(max_size=4)
+    """Values that are or were good, and what comes near to them."""
+    known = known_from(ids)
+    quotes = st.sampled_from(["{}"] * 4 + ['"{}"', '"{}', '""{}"', "'{}'", "{}\\000", "{}\n"])
+    quoted = st.builds(str.format, quotes, known)
+    return st.one_of(quoted, edited(known, most=1), st.sampled_from(ODD_VALUES))
 
 
 def headers_from(ids: Ids) -> st.SearchStrategy[str]:
     """Headers as browsers, sloppy clients and attackers write them."""
-    names = st.sampled_from(
-        [NAME] * 6 + [f" {NAME}\t", "Session", f"{NAME}2", f"a{NAME}", "", "$"]
+    values = values_from(ids)
+    plain, ours = (
+        which.map(lambda value: f"{NAME}={value}") for which in (known_from(ids), values)
     )
-    equals = st.sampled_from(["="] * 8 + [" = ", "==", "", "\t="])
-    pairs = st.tuples(names, equals, values_from(ids)).map("".join)
-    joints = st.sampled_from(["; "] * 6 + [";", ";;", ", ", " ", "\t;", '";"', "\n"])
-    parts = st.lists(st.tuples(pairs | pairs | st.text(max_size=5), joints), max_size=7)
-    headers = parts.map(lambda parts: "".join(pair + joint for pair, joint in parts))
-    return headers.map(lambda header: header.encode("utf-8", "replace").decode("latin-1"))
+    names = st.sampled_from([f" {NAME}\t", "Session", f"{NAME}2", f"a{NAME}", "", "$Path", '"'])
+    equals = st.sampled_from(["=", " = ", "==", "", "\t="])
+    others = st.tuples(names, equals, values).map("".join)
+    joints = st.sampled_from(["; ", "; ", ";", ";;", ", ", ",", " ", "\t;", '";"', "\n"])
+    foreign = st.sampled_from(["lang=x", "x", '"x', "[", "\xe9"]) | st.text(max_size=5)
+    odd = st.tuples(plain | ours | others | foreign, joints).map("".join)
+    usual = st.lists(plain, max_size=8).map("; ".join)
+    headers = st.builds("{}{}; {}".format, st.lists(odd, max_size=3).map("".join), usual, odd)
+    glue = st.sampled_from([", ", ",", " ", '"', "[", "="])
+    smuggled = st.tuples(foreign, glue, plain, joints, usual).map("".join)
+    return one_in([usual, headers, smuggled]).map(
+        lambda header: header.encode("utf-8", "replace").decode("latin-1")
+    )
 
 
 @pytest.mark.parametrize("secret", [None, SECRET], ids=["unsigned", "signed"])
@@ -126,7 +140,7 @@ def test_one_session_alive_is_used_and_else_none(
     ids = ids_of(client.app, secret)
     data = dict(zip(ids.alive, [{"who": "alice"}, {"who": "bob"}], strict=True))
 
-    @examples(50)
+    @examples(120)
     @given(headers_from(ids))
     def holds(header: str) -> None:
         wanted = looked_up(header, ids, is_signed=secret is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -19,140 +18,12 @@ from pyramid_sqlsession.settings import parse_settings
 from pyramid_sqlsession.states import Stored
 from tests.harness import App, Clock, MakeApp
 from tests.properties.effort import examples
-from tests.properties.strategies import JSON_OBJECTS, JSON_VALUES
-
-Move = tuple[str, tuple[Any, ...]]
+from tests.properties.moves import LOADED, MOVES, Hand, Move, outcome
+from tests.properties.strategies import one_in
 
 SETTINGS = parse_settings({})
 
 ENCRYPTED = {"sqlsession.encryption_keys": urlsafe_b64encode(b"k" * 32).decode()}
-# Of two keys that JSON makes one of, the later wins; a change of the login gives a new id.
-KEYS = st.sampled_from(["a", "b", "", "\ud83d", "é\0", "7", 7, "_f_", "auth.userid"])
-QUEUES = st.sampled_from(["", "q"])
-UNSTORABLE = st.sampled_from([float("nan"), b"bytes", {1, 2}, 1j, {(1, 2): 3}])
-VALUES = st.integers(0, 1) | st.lists(st.integers(0, 2), max_size=2) | JSON_VALUES
-MAPPINGS = st.dictionaries(KEYS, VALUES, max_size=2)
-PAIRS = st.lists(st.tuples(KEYS, VALUES) | st.just(7), max_size=2)
-
-
-class Hand:
-    """Makes moves on one of the two, and keeps hold of the values that it had to do with."""
-
-    def __init__(self, session: Any) -> None:
-        self.session = session
-        self.held: list[Any] = []
-
-    def hold(self, value: Any) -> Any:
-        """Keep a value that may be changed later."""
-        if isinstance(value, list | dict):
-            self.held.append(value)
-        return value
-
-    def take(self, key: Any) -> Any:
-        return self.hold(self.session[key])
-
-    def get(self, key: Any, *default: Any) -> Any:
-        return self.hold(self.session.get(key, *default))
-
-    def put(self, key: Any, value: Any) -> None:
-        self.session[key] = self.hold(value)
-
-    def link(self, key: Any) -> None:
-        """Put in once more what is or was somewhere else."""
-        self.session[key] = self.held[-1]
-
-    def delete(self, key: Any) -> None:
-        del self.session[key]
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        return self.hold(self.session.pop(key, *default))
-
-    def popitem(self) -> Any:
-        return self.session.popitem()
-
-    def setdefault(self, key: Any, *default: Any) -> Any:
-        return self.hold(self.session.setdefault(key, *default))
-
-    def update(self, values: Any) -> None:
-        self.hold_all(values)
-        self.session.update(values)
-
-    def update_by_name(self, value: Any) -> None:
-        self.session.update(a=self.hold(value))
-
-    def unite(self, values: Any) -> None:
-        self.hold_all(values)
-        self.session |= values
-
-    def union(self, values: Any) -> Any:
-        return self.session | values
-
-    def clear(self) -> None:
-        self.session.clear()
-
-    def look(self) -> Any:
-        self.hold_all(dict(self.session))
-        return list(self.session), list(self.session.items()), list(reversed(self.session))
-
-    def count(self, key: Any) -> Any:
-        return len(self.session), bool(self.session), key in self.session, self.session == {}
-
-    def flash(self, message: Any, queue: str, allow_duplicate: bool) -> None:
-        self.session.flash(message, queue, allow_duplicate)
-
-    def peek(self, queue: str) -> Any:
-        return self.hold(self.session.peek_flash(queue))
-
-    def pop_messages(self, queue: str) -> Any:
-        return self.session.pop_flash(queue)
-
-    def changed(self) -> Any:
-        return self.session.changed()
-
-    def grow(self, value: Any) -> None:
-        """Change a value inside."""
-        inner = self.held[-1]
-        if isinstance(inner, list):
-            inner.append(value)
-        else:
-            inner["grown"] = value
-
-    def shrink(self) -> None:
-        """Change it back, perhaps."""
-        inner = self.held[-1]
-        inner.pop() if isinstance(inner, list) else inner.popitem()
-
-    def hold_all(self, values: Any) -> None:
-        for value in values.values() if isinstance(values, dict) else values:
-            self.hold(value[1] if isinstance(value, tuple) else value)
-
-
-def move(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Move]:
-    return st.tuples(st.just(name), st.tuples(*arguments))
-
-
-MOVES = st.one_of(
-    *[move(name, KEYS) for name in ("take", "get", "link", "delete", "pop", "count")],
-    *[move(name, KEYS, VALUES) for name in ("get", "put", "pop", "setdefault")],
-    *[move(name) for name in ("popitem", "clear", "look", "changed", "shrink")],
-    *[move(name, MAPPINGS) for name in ("update", "unite", "union")],
-    *[move(name, PAIRS) for name in ("update", "unite")],
-    *[move(name, VALUES) for name in ("update_by_name", "grow", "grow")],
-    *[move(name, QUEUES) for name in ("peek", "pop_messages")],
-    move("setdefault", KEYS),
-    move("flash", VALUES, QUEUES, st.booleans()),
-    move("put", st.just("a"), UNSTORABLE),
-    move("take", st.just([])),
-)
-
-
-def outcome(hand: Hand, move: Move) -> str:
-    """Return what a move results in, a kind of error or a value, with the types in it."""
-    name, arguments = copy.deepcopy(move)
-    try:
-        return f"returned {getattr(hand, name)(*arguments)!r}"
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        return f"raised {error!r}" if isinstance(error, KeyError) else f"raised {type(error)}"
 
 
 def as_json(values: Any) -> str | None:
@@ -241,6 +112,9 @@ def test_a_session_is_the_dict_that_it_looks_like(
 # Without requests
 
 
+BETWEEN: st.SearchStrategy[Any] = st.sampled_from(["look", "save"])
+
+
 class Bookkeeping:
     """A session that was just loaded, and what is known of what was saved of it last."""
 
@@ -288,8 +162,10 @@ class Bookkeeping:
         return change.data
 
 
-@examples(300)
-@given(JSON_OBJECTS, st.lists(MOVES | st.sampled_from(["look", "save"]), max_size=8))
+@examples(400)
+@given(LOADED, st.lists(one_in([MOVES, MOVES, BETWEEN]), min_size=4, max_size=10))
+@example({"a": [1]}, ["look", ("reach_in", ("get", "a", 1))])
+@example({}, [("put", ("a", [])), "save", ("grow", (1,))])
 @example({}, [("update", ([("a", []), 7],)), "save", ("grow", (1,))])
 def test_no_change_is_overlooked_and_nothing_equal_is_written(
     data: dict[str, Any], moves: list[Move | str]

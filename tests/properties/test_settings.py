@@ -243,7 +243,7 @@ def seconds_of(text: str) -> int | None:
     return seconds if SHORTEST <= seconds <= LONGEST else None
 
 
-LIKE_DURATIONS = st.from_regex(r"[ +-]?[0-9]{0,13}\.?[0-9]? {0,2}[smhdSMHDwy]?", fullmatch=True)
+LIKE_DURATIONS = st.from_regex(r"[ +-]?[0-9٣]{0,13}\.?[0-9]? {0,2}[smhdSMHDwy]?", fullmatch=True)
 
 
 @examples(200)
