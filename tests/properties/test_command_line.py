@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from pyramid_sqlsession.model import generate_model
-from pyramid_sqlsession.scripts.prune_sessions import main
+from pyramid_sqlsession.scripts.prune_sessions import Signals, main
 from tests.engines import connecting_engines
 from tests.properties.effort import examples
 from tests.properties.strategies import CHARACTERS, TEXTS, edited
@@ -40,7 +40,7 @@ DONE, MISCONFIGURED = 0, 2
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the file of an application; logging is left as it was."""
+    """A folder with the file of an application; nothing rests, and logging is left as it was."""
     root = logging.getLogger()
     before = root.level, root.handlers[:]
     (tmp_path / "development.ini").write_text(INI)
@@ -49,6 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mapped.metadata.create_all(engine)
     engine.dispose()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Signals, "wait", lambda self, timeout: None)  # a pause may be any
     yield tmp_path
     root.level, root.handlers[:] = before
 

@@ -14,6 +14,7 @@ from pyramid.testing import DummySession
 from pyramid_sqlsession import UnstorableValueError
 from pyramid_sqlsession.record import Record
 from pyramid_sqlsession.rows import Row
+from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.settings import parse_settings
 from pyramid_sqlsession.states import Stored
 from tests.harness import App, Clock, MakeApp
@@ -119,11 +120,11 @@ class Bookkeeping:
     """A session that was just loaded, and what is known of what was saved of it last."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        self.kept: str | None = json.dumps(data)
-        row = Row(1, b"digest", 0, 0, None, 0, 1, self.kept.encode())
-        self.record = Record(SETTINGS, Stored(row, "session id"), json.loads(self.kept))
-        self.plain = DummySession(json.loads(self.kept))
-        self.kept = as_json(self.plain)  # of two keys that JSON makes one of, one is left
+        self.plain = DummySession(json.loads(json.dumps(data)))
+        written = dump(SETTINGS.serializer, self.plain)
+        row = Row(1, b"digest", 0, 0, None, 0, 1, written)
+        self.record = Record(SETTINGS, Stored(row, "session id"), json.loads(written))
+        self.kept = as_json(self.plain)
         self.hands = Hand(self.record.session), Hand(self.plain)
         self.is_forced = False
 
