@@ -29,6 +29,8 @@ from tests.harness.marks import EXPLICIT
 from tests.harness.notes import Base
 from tests.harness.variants import to_be_run
 
+pytest_plugins = ["tests.leaks.plugin"]
+
 # As with the databases: what the environment does not name is not tested, what it names must be
 # there. `make test` says so.
 collect_ignore = [] if os.environ.get(VARIABLE) else ["browser"]

@@ -1,0 +1,26 @@
+"""What an object shows of itself and of what it is made of, as a debugger would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.leaks.errors import shown
+
+
+def looked_into(value: Any, seen: set[int]) -> Iterator[str]:
+    """The `repr` of an object, and those of all that belongs to it and is the package's."""
+    yield shown(value)
+    if id(value) in seen or not type(value).__module__.startswith("pyramid_sqlsession"):
+        return
+    seen.add(id(value))
+    for part in _parts(value):
+        yield from looked_into(part, seen)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Its attributes; an item of a tuple or a mapping is shown by the `repr` of the whole."""
+    yield from getattr(value, "__dict__", {}).values()
+    for kind in type(value).__mro__:
+        names = kind.__dict__.get("__slots__", ())
+        yield from (getattr(value, name, None) for name in names)
