@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
+import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +22,11 @@ from tests.harness import MakeApp, only_on_sqlite
 from tests.leaks.listening import listening
 from tests.leaks.logs import everything_logged
 from tests.leaks.marks import shows_ids
+from tests.leaks.plugin import OPTION, verdict
 from tests.leaks.search import Find, Place, Search
 
 SECRET = "a secret of the application"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 FIND = Find(Place.BODY, "a session id", "'…'")
 log = logging.getLogger("pyramid_sqlsession.test")
 
@@ -171,3 +178,99 @@ def test_an_id_and_its_digest_are_found_however_they_are_written(way: str) -> No
     assert search.finds() == []
     search.read(Place.BODY, f"<p>{written(one)[way]}</p>")
     assert search.finds() != []
+
+
+def test_a_test_fails_for_what_is_found_and_for_a_mark_without_need() -> None:
+    """So that a mark goes when its reason does."""
+    assert verdict([], set()) == ""
+    assert verdict([FIND], {Place.BODY}) == ""
+    assert "in the body of a response: '…'" in verdict([FIND], {Place.HEADER})
+    assert "in vain that secrets are in a header" in verdict([FIND], {Place.BODY, Place.HEADER})
+
+
+SCENES = """
+import logging
+
+import sqlalchemy
+
+from pyramid_sqlsession.session_id import digest, new_session_id
+from tests.leaks.marks import shows_ids, without_echo
+from tests.leaks.search import Place
+
+log = logging.getLogger("pyramid_sqlsession.test")
+
+
+def test_that_logs_it():
+    log.debug(new_session_id())
+
+
+@shows_ids(Place.OUR_LOG, reason="on purpose")
+def test_that_may_log_it():
+    log.debug(new_session_id())
+
+
+def test_that_prints_it():
+    print(new_session_id())
+
+
+def test_that_shows_nothing():
+    new_session_id()
+
+
+@shows_ids(Place.OUR_LOG, reason="on purpose")
+def test_that_need_not_be_marked():
+    new_session_id()
+
+
+def test_that_logs_the_digest():
+    log.debug(digest(new_session_id()))
+
+
+def test_that_logs_an_error():
+    try:
+        raise ZeroDivisionError(new_session_id())
+    except ZeroDivisionError:
+        logging.getLogger("application").exception("odd")
+
+
+def send(value):
+    engine = sqlalchemy.create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT :value"), {"value": value})
+    engine.dispose()
+
+
+def test_that_sends_it():
+    send(str(new_session_id()))
+
+
+def test_that_sends_the_digest():
+    send(digest(new_session_id()))
+
+
+@without_echo("nobody logs it")
+def test_that_sends_it_unheard(caplog):
+    send(str(new_session_id()))
+
+
+def test_that_says_what_was_logged(caplog):
+    log.debug("nothing that would be logged otherwise")
+    log.warning("something")
+    assert caplog.messages == ["something"]
+"""
+WRONG = [
+    *("logs_it", "prints_it", "need_not_be_marked", "logs_the_digest", "logs_an_error"),
+    "sends_it",
+]
+
+
+def test_pytest_lets_each_test_fail_of_which_an_id_can_be_read(tmp_path: Path) -> None:
+    """And no other; what is logged at a low level is heard by the search alone."""
+    (tmp_path / "test_scenes.py").write_text(SCENES)
+    (tmp_path / "pytest.ini").touch()
+    command = [sys.executable, "-m", "pytest", "-p", "tests.leaks.plugin", OPTION, "-rE", "-q"]
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+    said = failed.value.stdout.decode()
+    assert re.findall(r"^ERROR test_scenes.py::test_that_(\w+)", said, re.MULTILINE) == WRONG
+    assert re.search(r"Searched [\d,]+ characters for 10 session ids", said)

@@ -8,5 +8,6 @@ request. A find lets the test fail, which says where.
 
 As statements that are logged are left to SQLAlchemy, a test that is about the direct way to the
 driver has the mark `without_echo`; one that shows an id on purpose has `shows_ids`, which names
-the places. Ids of other processes are not known here.
+the places. `--without-echo` spares all tests the logging of statements: they go the same way as
+in production, which may show other things. Ids of other processes are not known here.
 """

@@ -14,11 +14,13 @@ from tests.leaks.marks import LINES
 from tests.leaks.search import Find, Place, Search
 
 OPTION = "--search-leaks"
+UNHEARD = "--without-echo"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the search, which takes longer."""
     parser.addoption(OPTION, action="store_true", help="search whatever can be read for secrets")
+    parser.addoption(UNHEARD, action="store_true", help="and let SQLAlchemy log no statements")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +45,7 @@ class LeakSearch:
     def __init__(self, config: pytest.Config, search: Search) -> None:
         self._search = search
         self._has_passed = False
+        self._with_echo = not config.getoption(UNHEARD)
         stack = ExitStack()
         stack.enter_context(listening(search))
         config.add_cleanup(stack.close)
