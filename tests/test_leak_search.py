@@ -22,7 +22,7 @@ from tests.harness import MakeApp, only_on_sqlite
 from tests.leaks.listening import listening
 from tests.leaks.logs import everything_logged
 from tests.leaks.marks import shows_ids
-from tests.leaks.plugin import OPTION, verdict
+from tests.leaks.plugin import OPTION, UNHEARD, verdict
 from tests.leaks.search import Find, Place, Search
 
 SECRET = "a secret of the application"
@@ -258,19 +258,21 @@ def test_that_says_what_was_logged(caplog):
     log.warning("something")
     assert caplog.messages == ["something"]
 """
-WRONG = [
-    *("logs_it", "prints_it", "need_not_be_marked", "logs_the_digest", "logs_an_error"),
-    "sends_it",
-]
+WRONG = ["logs_it", "prints_it", "need_not_be_marked", "logs_the_digest", "logs_an_error"]
 
 
-def test_pytest_lets_each_test_fail_of_which_an_id_can_be_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "wrong"), [([OPTION], [*WRONG, "sends_it"]), ([OPTION, UNHEARD], WRONG)]
+)
+def test_pytest_lets_each_test_fail_of_which_an_id_can_be_read(
+    tmp_path: Path, options: list[str], wrong: list[str]
+) -> None:
     """And no other; what is logged at a low level is heard by the search alone."""
     (tmp_path / "test_scenes.py").write_text(SCENES)
     (tmp_path / "pytest.ini").touch()
-    command = [sys.executable, "-m", "pytest", "-p", "tests.leaks.plugin", OPTION, "-rE", "-q"]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.leaks.plugin", *options, "-rE", "-q"]
     with pytest.raises(subprocess.CalledProcessError) as failed:
         subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
     said = failed.value.stdout.decode()
-    assert re.findall(r"^ERROR test_scenes.py::test_that_(\w+)", said, re.MULTILINE) == WRONG
+    assert re.findall(r"^ERROR test_scenes.py::test_that_(\w+)", said, re.MULTILINE) == wrong
     assert re.search(r"Searched [\d,]+ characters for 10 session ids", said)

@@ -17,7 +17,7 @@ from pyramid.request import CallbackMethodsMixin
 from pyramid_sqlsession import SQLSessionError, events, session_id
 from pyramid_sqlsession.lifecycle import lifecycles_of
 from tests.leaks.errors import traceback_of, variables_of
-from tests.leaks.objects import looked_into
+from tests.leaks.objects import shown_of_request
 from tests.leaks.pages import searchable
 from tests.leaks.search import Place, Search
 
@@ -115,13 +115,8 @@ def _to_requests(search: Search, patch: pytest.MonkeyPatch) -> None:
 
 
 def _tell_of_request(search: Search, request: Any) -> None:
-    """The environ is the browser's, cookies and all."""
-    search.read(Place.OBJECT, repr(request))
-    seen = {id(request)}
-    own = [value for name, value in vars(request).items() if name != "environ"]
-    for value in [*own, *lifecycles_of(request)]:
-        for text in looked_into(value, seen):
-            search.read(Place.OBJECT, text)
+    for text in shown_of_request(request):
+        search.read(Place.OBJECT, text)
     if isinstance(getattr(request, "exception", None), BaseException):
         tell_of_error(search, request.exception)
 

@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from pyramid_sqlsession.lifecycle import LIFECYCLES
 from tests.leaks.errors import shown
+
+_of_factories: WeakKeyDictionary[Any, set[int]] = WeakKeyDictionary()
+
+
+def shown_of_request(request: Any) -> Iterator[str]:
+    """What a request shows that has used its session; the environ is the browser's."""
+    yield repr(request)
+    lifecycles = vars(request)[LIFECYCLES]
+    seen = {id(request)}
+    for factory in lifecycles:
+        yield from _shown_of_factory(factory)
+        seen |= _of_factories[factory]
+    own = [value for name, value in vars(request).items() if name != "environ"]
+    for value in [*own, *lifecycles.values()]:
+        yield from looked_into(value, seen)
+
+
+def _shown_of_factory(factory: Any) -> Iterator[str]:
+    """Once for each, as it outlives the requests."""
+    if factory not in _of_factories:
+        seen: set[int] = set()
+        yield from looked_into(factory, seen)
+        _of_factories[factory] = seen
 
 
 def looked_into(value: Any, seen: set[int]) -> Iterator[str]:

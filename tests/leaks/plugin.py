@@ -54,9 +54,8 @@ class LeakSearch:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Log everything, as long as the test takes."""
         self._search.begin()
-        with everything_logged(
-            self._search, with_echo=not item.get_closest_marker("without_echo")
-        ):
+        with_echo = self._with_echo and item.get_closest_marker("without_echo") is None
+        with everything_logged(self._search, with_echo=with_echo):
             return (yield)
 
     def pytest_runtest_setup(self) -> None:
