@@ -77,9 +77,13 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def statements_are_not_logged() -> Iterator[None]:
-    """What reads the logging of an .ini leaves it on, and then statements go another way."""
+    """What reads the logging of an .ini leaves it on, and then statements go another way.
+
+    An engine with `echo` leaves a handler, which would print whatever others log.
+    """
     yield
     logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
+    logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()
 
 
 @pytest.fixture(scope="session")
