@@ -14,11 +14,12 @@ METADATA := pyproject.toml setup.py $(wildcard demo/pyproject.toml demo/setup.py
 DEMO := $(if $(wildcard demo/pyproject.toml demo/setup.py),-e ./demo)
 DOCUMENTS := $(wildcard *.rst)
 
-.PHONY: help test test-lowest browser demo load faults galera failover bench growth instructions docs audit lint format check-wheel distclean
+.PHONY: help test test-lowest leaks browser demo load faults galera failover bench growth instructions docs audit lint format check-wheel distclean
 
 help:
 	@echo "make test         run the whole suite with the newest versions of everything"
 	@echo "make test-lowest  run it with the oldest supported versions"
+	@echo "make leaks        run it with everything logged, and search all that can be read for ids"
 	@echo "make browser      visit the demo with Chromium, and take pictures of it (in .pictures)"
 	@echo "make demo         serve the demo on http://localhost:6543"
 	@echo "make load         visit a served shop, and count what was acknowledged (REQUESTS=5000)"
@@ -44,7 +45,11 @@ test-lowest: $(LOWEST_VENV)/.test-installed
 test-lowest: $(if $(SQLSESSION_BROWSER),$(LOWEST_VENV)/.browser-installed)
 	@.ci/say-databases
 	@.ci/say-browser
-	$(LOWEST_VENV)/bin/python -m pytest
+	$(LOWEST_VENV)/bin/python -m pytest --search-leaks --without-echo
+
+leaks: $(VENV)/.test-installed
+	@.ci/say-databases
+	$(VENV)/bin/python -m pytest --search-leaks --ignore=tests/browser
 
 # The browser that the environment names, or the one that .ci/browser finds or installs.
 browser: $(VENV)/.browser-installed

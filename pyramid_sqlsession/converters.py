@@ -178,7 +178,7 @@ def _database_url(value: Any) -> URL:
     except Exception:  # noqa: BLE001 - SQLAlchemy shows the value, which may raise anything
         # The error, which may quote a password, is kept out of the traceback.
         url = None
-    if url is None:
+    if not isinstance(url, URL):  # SQLAlchemy 2.0.4 hands back whatever is no text
         raise Refused("it cannot be read as a url")
     return _with_known_dialect(url)
 

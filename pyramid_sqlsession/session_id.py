@@ -16,7 +16,7 @@ _SIGNED = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
 
 
 class SessionId(str):
-    """A session id that hides from error reports, which show variables by their `repr`."""
+    """A session id, or a cookie with one, that hides from error reports: they show the `repr`."""
 
     __slots__ = ()
 
@@ -35,11 +35,14 @@ def digest(session_id: str) -> bytes:
     return hashlib.sha256(session_id.encode()).digest()
 
 
-def to_cookie(session_id: str, secrets: Sequence[str]) -> str:
-    """Return the value of the cookie, signed with the first secret; no secrets = unsigned."""
+def to_cookie(session_id: str, secrets: Sequence[str]) -> SessionId:
+    """Return the value of the cookie, signed with the first secret; no secrets = unsigned.
+
+    It hides like the id in it.
+    """
     if not secrets:
-        return session_id
-    return f"{session_id}.{_signature(session_id, secrets[0])}"
+        return SessionId(session_id)
+    return SessionId(f"{session_id}.{_signature(session_id, secrets[0])}")
 
 
 def from_cookie(value: str, secrets: Sequence[str]) -> SessionId | None:

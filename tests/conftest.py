@@ -29,6 +29,8 @@ from tests.harness.marks import EXPLICIT
 from tests.harness.notes import Base
 from tests.harness.variants import to_be_run
 
+pytest_plugins = ["tests.leaks.plugin"]
+
 # As with the databases: what the environment does not name is not tested, what it names must be
 # there. `make test` says so.
 collect_ignore = [] if os.environ.get(VARIABLE) else ["browser"]
@@ -75,9 +77,13 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def statements_are_not_logged() -> Iterator[None]:
-    """What reads the logging of an .ini leaves it on, and then statements go another way."""
+    """What reads the logging of an .ini leaves it on, and then statements go another way.
+
+    An engine with `echo` leaves a handler, which would print whatever others log.
+    """
     yield
     logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
+    logging.getLogger("sqlalchemy.engine.Engine").handlers.clear()
 
 
 @pytest.fixture(scope="session")

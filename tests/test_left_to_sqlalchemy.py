@@ -30,6 +30,9 @@ from sqlalchemy.exc import PendingRollbackError
 from pyramid_sqlsession import statements
 from pyramid_sqlsession.statements import Statement
 from tests.harness.databases import Database
+from tests.leaks.marks import without_echo
+
+pytestmark = without_echo("what is logged is not sent directly")
 
 SHIFT = 1000
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyramid_sqlsession.session_id import digest, from_cookie, new_session_id, to_cookie
+from pyramid_sqlsession.session_id import SessionId, digest, from_cookie, new_session_id, to_cookie
 
 ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ_-01234"
 OTHER_ID = "z" * 43
@@ -42,6 +42,15 @@ def test_a_signed_cookie_comes_back() -> None:
     value = to_cookie(ID, [SECRET])
     assert re.fullmatch(re.escape(ID) + r"\.[A-Za-z0-9_-]{43}", value)
     assert from_cookie(value, [SECRET]) == ID
+
+
+@pytest.mark.parametrize("secrets", [[], [SECRET]], ids=["unsigned", "signed"])
+def test_neither_an_id_nor_its_cookie_shows_by_its_repr(secrets: list[str]) -> None:
+    """Services that collect errors show variables by their `repr`."""
+    session_id = new_session_id()
+    cookie = to_cookie(session_id, secrets)
+    given = from_cookie(cookie, secrets)
+    assert repr([session_id, cookie, given]) == repr([SessionId()] * 3)
 
 
 def test_a_new_session_id_survives_the_cookie() -> None:

@@ -537,6 +537,13 @@ def test_engine_options_are_handed_on_as_they_are(url: str) -> None:
     assert settings.sqlalchemy == {"url": url, "pool_size": "5"}
 
 
+@pytest.mark.parametrize("url", [False, 5, object()], ids=repr)
+def test_what_is_no_text_is_refused_as_a_url(url: Any) -> None:
+    """SQLAlchemy 2.0.4 takes whatever is no text for one that was read already."""
+    [problem] = complaints(sqlalchemy__url=url)
+    assert problem.startswith("sqlsession.sqlalchemy.url = (not shown) is refused (it cannot be")
+
+
 def test_a_wrong_url_is_refused_without_showing_it() -> None:
     """Most urls hold a password."""
     [problem] = complaints(sqlalchemy__url=f"postgrs://u:{PASSWORD}@localhost/db")

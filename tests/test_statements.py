@@ -37,6 +37,9 @@ from tests.harness import App, MakeApp, only_on_sqlite
 from tests.harness.databases import Database
 from tests.harness.marks import only_on_servers
 from tests.harness.statements import PROBE
+from tests.leaks.marks import without_echo
+
+pytestmark = without_echo("what is logged is not sent directly")
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.attacks.scenes import (
     with_and_without_secret,
 )
 from tests.harness import MakeApp, only_on_sqlite
+from tests.leaks.marks import shows_ids
+from tests.leaks.search import Place
 
 
 def log_in_afresh(request: Any) -> None:
@@ -71,8 +73,18 @@ def carried_by(where: str, session_id: str) -> dict[str, Any]:
     return carriers[where]
 
 
+IN_THE_ADDRESS = "a request shows its address, and a planted id is known to whoever plants it"
+
+
 @only_on_sqlite
-@pytest.mark.parametrize("where", ["url", "path", "header", "set-cookie", "authorization"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param("url", marks=shows_ids(Place.EVENT, Place.OBJECT, reason=IN_THE_ADDRESS)),
+        pytest.param("path", marks=shows_ids(Place.BODY, reason=IN_THE_ADDRESS)),
+        *("header", "set-cookie", "authorization"),
+    ],
+)
 def test_a_session_id_is_taken_from_the_cookie_alone(make_app: MakeApp, where: str) -> None:
     """A link in a mail plants nothing."""
     app = attacked_app(make_app)

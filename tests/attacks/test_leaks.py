@@ -7,22 +7,14 @@ what the session holds, never the id.
 
 from __future__ import annotations
 
-import base64
-import html
 import logging
-import traceback
 from collections.abc import Callable, Iterator
-from hashlib import sha256
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
-import sqlalchemy
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import ISessionFactory
 
-import pyramid_sqlsession
 from pyramid_sqlsession import events, saving
 from pyramid_sqlsession import session_id as session_ids
 from pyramid_sqlsession.introspection import CATEGORY
@@ -31,14 +23,16 @@ from tests.attacks.scenes import SECRET, attacked_app, helper, holder_of, with_a
 from tests.harness import App, Browser, MakeApp, only_on_sqlite
 from tests.harness.endings import Handled, and_raise, answer
 from tests.harness.toolbars import listening_toolbar
+from tests.leaks.errors import traceback_of, variables_of
+from tests.leaks.marks import without_echo
+from tests.leaks.pages import our_panel, searchable
+from tests.leaks.spellings import found_in, spellings_of_digest, spellings_of_id
 
 PAYLOAD = "4929-1234-5678-9012"
 EVENTS = [
     *(events.SessionCreated, events.SessionEnded, events.SessionIdChanged, events.SessionMerged),
     *(events.UnknownSessionId, events.SupersededSessionId, events.SessionsPruned),
 ]
-OURS = str(Path(pyramid_sqlsession.__file__).parent)
-SQLALCHEMY = str(Path(sqlalchemy.__file__).parent)
 
 Step = Callable[["Report"], Any]
 
@@ -113,7 +107,7 @@ class Report:
             browser.get(path, status="*")
         except Exception as error:  # noqa: BLE001 - all of them are looked at
             self.errors.append(error)
-            self.texts.append("".join(traceback.format_exception(error)))
+            self.texts.append(traceback_of(error))
         if self.alice.cookie:
             self.cookies.add(self.alice.cookie)
 
@@ -144,34 +138,12 @@ class Report:
         return {cookie.split(".")[0] for cookie in self.cookies}
 
 
-def spelled(octets: bytes) -> Iterator[str]:
-    """Octets, in every way in which they may be written."""
-    yield from (octets.hex(), octets.hex().upper(), repr(octets)[2:-1], str(list(octets))[1:-1])
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(octets).decode().rstrip("=")
+def spellings_of_ids(report: Report) -> set[str]:
+    return {text for one in report.ids for text in spellings_of_id(one)}
 
 
-def spellings_of_ids(report: Report) -> list[str]:
-    ids = report.ids
-    octets = [base64.urlsafe_b64decode(one + "=") for one in ids]
-    return [*ids, *(text for one in octets for text in spelled(one))]
-
-
-def spellings_of_digests(report: Report) -> list[str]:
-    digests = [sha256(one.encode()).digest() for one in report.ids]
-    return [text for one in digests for text in spelled(one)]
-
-
-def found_in(texts: list[str], wanted: list[str]) -> list[str]:
-    return [one for one in wanted if any(one in text for text in texts)]
-
-
-def frames_of(error: BaseException | None) -> Iterator[FrameType]:
-    """All frames of an error, of its causes, and of what was being handled."""
-    while error is not None:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            yield frame
-        error = error.__cause__ or error.__context__
+def spellings_of_digests(report: Report) -> set[str]:
+    return {text for one in report.ids for text in spellings_of_digest(one)}
 
 
 @with_and_without_secret
@@ -208,13 +180,12 @@ def test_an_error_report_with_local_variables_shows_no_session_id(
     report.live_through_everything()
     assert report.ids < set(made)  # some were never sent, as they could not be saved
     report.cookies.update(made)
-    frames = [frame for error in report.errors for frame in frames_of(error)]
-    places = [f for f in frames if f.f_code.co_filename.startswith((OURS, SQLALCHEMY))]
-    assert places
-    shown = [repr(value) for frame in places for value in frame.f_locals.values()]
+    shown = [text for error in report.errors for text in variables_of(error)]
+    assert shown
     assert found_in(shown, [*spellings_of_ids(report), *report.cookies, SECRET]) == []
 
 
+@without_echo("the engines of this test log for themselves, as an application's do")
 @pytest.mark.parametrize("hides", [False, True], ids=["shown", "hidden"])
 @pytest.mark.parametrize("echo", [True, "debug"])
 def test_what_sqlalchemy_logs_holds_no_session_id(
@@ -255,9 +226,8 @@ def pages_of_the_panel(app: App) -> Iterator[str]:
     here = {"REMOTE_ADDR": "127.0.0.1"}
     for request_id, _ in app.registry.pdtb_history.last(1000):
         page = app.another_browser().get(f"/_debug_toolbar/{request_id}", extra_environ=here).text
-        _, found, rest = page.partition('id="pDebugPanel-sqlsession-content"')
-        if found:  # the toolbar has no panels of a request that raised
-            yield html.unescape(rest.partition('id="pDebugPanel-')[0])
+        if our_panel(page) is not None:  # the toolbar has no panels of a request that raised
+            yield searchable(page)
 
 
 @pytest.mark.usefixtures("_toolbar_listens")
@@ -285,5 +255,5 @@ def test_settings_show_that_there_is_a_secret_and_not_which(make_app: MakeApp) -
     assert "(not shown)" in "".join(shown)
     with pytest.raises(ConfigurationError) as refused:
         attacked_app(make_app, secret=f"{SECRET}\nshort")
-    shown.append("".join(traceback.format_exception(refused.value)))
+    shown.append(traceback_of(refused.value))
     assert found_in(shown, [SECRET, "short\n", "'short'"]) == []
