@@ -42,7 +42,6 @@ class Loader:
         self._settings = settings
         self._rows = rows
         self._cookie = cookie
-        self._limits = settings.limits
 
     def load(self, request: Request, query: Query) -> Record:
         """Return the record that the cookie opens, else a new one; `query` lends a connection."""
@@ -93,9 +92,7 @@ class Loader:
         return Record(self._settings, stored, data)
 
     def _is_alive(self, row: Row) -> bool:
-        return self._limits.is_alive(
-            now=expiry.now(), accessed=row.accessed, created=row.created, lifetime=row.lifetime
-        )
+        return row.is_alive(self._settings.limits, expiry.now())
 
 
 def _are_too_many(ids: Sized) -> bool:

@@ -42,7 +42,6 @@ class Record:
     ) -> None:
         self.serializer = settings.serializer
         self.limits = settings.limits
-        self.opened = expiry.now()
         self.presented = stored  # what the browser's cookie opened
         self.current = stored  # what the database holds, seen from this request's transaction
         self.committed = stored  # what it holds once that transaction is rolled back
@@ -59,7 +58,8 @@ class Record:
 
     def _opening_state(self) -> State:
         if self.current is None:
-            return State(self.opened, self.opened, self.limits, self._invalidate)
+            now = expiry.now()
+            return State(now, now, self.limits, self._invalidate)
         row = self.current.row
         known = False, row.id, row.lifetime
         return State(row.created, row.accessed, self.limits, self._invalidate, *known)
@@ -268,16 +268,7 @@ class Record:
         due = self.limits.is_touch_due(
             now=now, accessed=row.accessed, lifetime=row.lifetime, interval=self._touch_interval
         )
-        return stored if due and self.state.is_use and self.is_alive(row, now) else None
-
-    def is_alive(self, row: Row, now: int) -> bool:
-        """Whether the row has not ended; this request is a use of it from the moment it began."""
-        return self.limits.is_alive(
-            now=now,
-            accessed=max(row.accessed, self.opened),
-            created=row.created,
-            lifetime=row.lifetime,
-        )
+        return stored if due and self.state.is_use and row.is_alive(self.limits, now) else None
 
     # What became of it
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from pyramid_sqlsession.data_column import DataColumn, Unopened
 from pyramid_sqlsession.encryption import KeyRing
+from pyramid_sqlsession.expiry import Limits
 from pyramid_sqlsession.model import SessionMixin
 from pyramid_sqlsession.refusals import explain, found_broken
 from pyramid_sqlsession.row_statements import Overwriting, RowStatements
@@ -40,6 +41,12 @@ class Row(NamedTuple):
     def __repr__(self) -> str:
         """Show neither the digest nor the data."""
         return f"<Row {self.id}, version {self.version}>"
+
+    def is_alive(self, limits: Limits, now: int) -> bool:
+        """Whether the session has not ended."""
+        return limits.is_alive(
+            now=now, accessed=self.accessed, created=self.created, lifetime=self.lifetime
+        )
 
 
 def as_row(mapped: Any, column: DataColumn) -> Row:

@@ -72,7 +72,7 @@ class Saver:
     def _update(self, connection: Connection, stored: Stored, data: bytes, now: int) -> bool:
         """Write over what is stored; False when the row is not that any more."""
         record, old = self._record, stored.row
-        if not record.is_alive(old, now):
+        if not old.is_alive(record.limits, now):
             return False
         accessed, version = max(old.accessed, now), _next_version(old.version)
         lifetime = record.state.lifetime
@@ -102,7 +102,7 @@ class Saver:
     ) -> None:
         """Look what the row is now, with a lock: ended, under another id, or merely newer."""
         newest = self._rows.reload(connection, stored.row)
-        if newest is None or not self._record.is_alive(newest, now):
+        if newest is None or not newest.is_alive(self._record.limits, now):
             self._record.revoked = True
         elif newest.digest != stored.row.digest:
             self._record.overtaken = True

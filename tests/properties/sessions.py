@@ -36,10 +36,10 @@ class Row:
     previous: Key | None = None
     rotated: int | None = None
 
-    def ends(self, *, used: int = 0) -> int:
-        """When it is over; `used` is a use that is not noted yet."""
+    def ends(self) -> int:
+        """When it is over."""
         idle = IDLE if self.lifetime is None else self.lifetime
-        return min(max(self.accessed, used) + idle, self.created + ABSOLUTE)
+        return min(self.accessed + idle, self.created + ABSOLUTE)
 
     def copy(self) -> Row:
         return replace(self, data=deepcopy(self.data))
@@ -59,8 +59,8 @@ class Site:
         self.keys.append(Key())
         return self.keys[-1]
 
-    def is_alive(self, row: Row, *, used: int = 0) -> bool:
-        return self.now < row.ends(used=used)
+    def is_alive(self, row: Row) -> bool:
+        return self.now < row.ends()
 
     def opened_by(self, key: Key) -> Row | None:
         return next((row for row in self.rows if row.key is key and self.is_alive(row)), None)

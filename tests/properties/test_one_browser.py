@@ -184,11 +184,7 @@ class OneBrowser(RuleBasedStateMachine):
         for key in closed - self.tried:
             self.try_out(key)
         self.tried = closed
-        self.over |= {key for key in closed if not self.is_in_use(key)}
-
-    def is_in_use(self, key: Key) -> bool:
-        """Whether a request that is on its way has found the session alive, and may prolong it."""
-        return any(window.visit.may_prolong(key) for window in self.windows.values())
+        self.over |= closed
 
     def try_out(self, key: Key) -> None:
         """Look with a browser of its own."""

@@ -49,7 +49,7 @@ class Visit:
 
     def _begin(self) -> None:
         self.content = Content()
-        self.opened: int | None = None  # when it looked at its session
+        self.has_looked = False  # at its session
         self.created = 0
         self.row: Row | None = None  # of the session that it has now
         self.found: Row | None = None  # the row that its cookie opened, as it was then
@@ -69,8 +69,8 @@ class Visit:
         getattr(self if is_mine else self.content, name)(*arguments)
 
     def open(self) -> None:
-        if self.opened is None:
-            self.opened = self.created = self.site.now
+        if not self.has_looked:
+            self.has_looked, self.created = True, self.site.now
             if self.key is not None:
                 self._look_up(self.key)
 
@@ -190,13 +190,13 @@ class Visit:
         return is_other or mine.is_forced or mine.is_rotated
 
     def _overwrite(self, row: Row, found: Row, on_conflict: str) -> None:
-        if self.lives(found):
+        if self.site.is_alive(found):
             self.cost["UPDATE"] += 1
             if self._is_as_it_was(row, found):
                 self._store(row, found)
                 return
         self._look_again(row, found)
-        if not self.lives(row):
+        if not self.site.is_alive(row):
             self._is_gone, self._is_overtaken = True, False
         if self._is_gone or self._is_overtaken:
             return
@@ -204,15 +204,6 @@ class Visit:
             raise Conflict
         self.cost["UPDATE"] += 1
         self._store(row, found)
-
-    def lives(self, row: Row) -> bool:
-        """Whether the session has not ended; this request is a use of it from its first look."""
-        return self.site.is_alive(row, used=self.opened or 0)
-
-    def may_prolong(self, key: Key) -> bool:
-        """Whether this request may still write to the session of this id, and keep it alive."""
-        row = self.row
-        return row is not None and row.key is key and row in self.site.rows and self.lives(row)
 
     def _is_as_it_was(self, row: Row, found: Row) -> bool:
         return row in self.site.rows and row.version == found.version
@@ -239,7 +230,7 @@ class Visit:
         if row is None or found is None or self.left is not found or not self._is_use:
             return
         is_closed = self._is_gone or self._is_overtaken
-        if not is_closed and self._is_touch_due(found) and self.lives(found):
+        if not is_closed and self._is_touch_due(found) and self.site.is_alive(found):
             self._note_use(row, found)
 
     def _is_touch_due(self, found: Row) -> bool:
