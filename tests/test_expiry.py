@@ -69,8 +69,10 @@ def test_the_sessions_own_life_holds_where_there_is_no_idle_limit() -> None:
 
 def test_the_sessions_own_life_does_not_lift_the_absolute_limit() -> None:
     """Remember me ends with the absolute limit."""
-    end = Limits(idle=10, absolute=100).ends(accessed=50, created=0, lifetime=DAY)
-    assert end == 100
+    limits, facts = Limits(idle=10, absolute=100), {"accessed": 50, "created": 0, "lifetime": DAY}
+    assert limits.ends(**facts) == 100
+    assert limits.is_alive(now=99, **facts)
+    assert not limits.is_alive(now=100, **facts)
 
 
 def test_without_limits_a_session_never_ends() -> None:
