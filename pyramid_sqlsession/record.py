@@ -74,7 +74,7 @@ class Record:
         """End the row, whatever becomes of the transaction, and go on without one."""
         if self.current is not None:
             self.ended.append(self.current.row)
-        elif not self.invalidated:
+        if not self.invalidated:
             self.ended.extend(self.unused)  # whoever logs out must be out, whichever was theirs
         self.current = self.committed = None
         self._mark = self.aside = self.rejoined = self.unmerged = None
