@@ -57,8 +57,11 @@ def test_constant_use_does_not_carry_a_session_over_the_absolute_limit(
 @pytest.mark.parametrize("lifetime", [10, 1000])
 def test_the_sessions_own_life_replaces_the_idle_life(lifetime: int) -> None:
     """Be it shorter or longer, what was set for this session counts."""
-    end = Limits(idle=100, absolute=None).ends(accessed=5000, created=0, lifetime=lifetime)
-    assert end == 5000 + lifetime
+    limits, facts = Limits(idle=100, absolute=None), {"created": 0, "lifetime": lifetime}
+    end = 5000 + lifetime
+    assert limits.ends(accessed=5000, **facts) == end
+    assert limits.is_alive(now=end - 1, accessed=5000, **facts)
+    assert not limits.is_alive(now=end, accessed=5000, **facts)
 
 
 def test_the_sessions_own_life_holds_where_there_is_no_idle_limit() -> None:
