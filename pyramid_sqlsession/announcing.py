@@ -24,7 +24,7 @@ def cookie_for(record: Record, cookie: SessionCookie) -> CookieValue | None:
     if record.overtaken:
         return None
     if record.current is None or record.revoked:
-        had_any = record.presented is not None or record.rivals
+        had_any = record.presented is not None or record.unused
         return FORGET if had_any and (record.invalidated or record.revoked) else None
     return _news(record.current, record.presented, cookie)
 
@@ -44,7 +44,7 @@ def events_of(record: Record) -> Iterator[tuple[Any, ...]]:
     if before is not None and not record.ended and (record.invalidated or record.revoked):
         yield SessionEnded, before.row.id, "revoked" if record.revoked else "invalidated"
     if record.invalidated and not record.ended:
-        yield from ((SessionEnded, row.id, "invalidated") for row in record.rivals)
+        yield from ((SessionEnded, row.id, "invalidated") for row in record.unused)
     if after is None or record.revoked:
         return
     if before is None or before.row.id != after.row.id:

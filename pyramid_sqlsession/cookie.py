@@ -104,7 +104,7 @@ class SessionCookie:
         return header if cookie.max_age is None else f"{header}; Max-Age={cookie.max_age}"
 
     def _warn_of_proxy(self, environ: Mapping[str, Any]) -> None:
-        if not BEHIND_A_PROXY.isdisjoint(environ):
+        if _was_passed_on(environ):
             self._warned_of_proxy = True
             log.warning(
                 "a proxy has passed on a request as plain http: the cookie %r is sent without "
@@ -139,6 +139,18 @@ def _attributes(settings: SessionSettings, secure: bool) -> str:
     }
     header: str = make_cookie(settings.cookie_name, "", secure=secure, **attributes)
     return header.partition("=")[2]
+
+
+def _was_passed_on(environ: Mapping[str, Any]) -> bool:
+    """Whether a proxy says so, or a browser that comes from a page of ours by https.
+
+    Servers may remove what a proxy says when they do not trust it: waitress does.
+    """
+    if not BEHIND_A_PROXY.isdisjoint(environ):
+        return True
+    pages = (environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_REFERER", ""))
+    is_ours = environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
+    return is_ours and any(page.startswith("https:") for page in pages)
 
 
 def vary_by_cookie(response: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pyramid.config import Configurator
 from sqlalchemy import make_url
 
+from pyramid_sqlsession.refusals import shown_url
 from pyramid_sqlsession.settings import PREFIX, SETTINGS, SessionSettings
 
 CATEGORY = "pyramid_sqlsession"
@@ -83,7 +84,5 @@ def _name_of(value: Any) -> str:
 
 def _option(name: str, value: Any) -> str:
     if name == "url":
-        url = make_url(value)
-        shown = url.set(query={}).render_as_string(hide_password=True)
-        return f"{shown}?..." if url.query else shown  # which may hold a password as well
+        return shown_url(make_url(value))
     return str(value) if _HARMLESS.fullmatch(str(value)) else NOT_SHOWN

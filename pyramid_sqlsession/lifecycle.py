@@ -274,9 +274,13 @@ class Lifecycle:
     def _release(self) -> None:
         self.watch.release()
         self.request.__dict__.pop(LIFECYCLES, None)
-        self.record.state.on_invalidate = _nothing
+        self.record.state.on_invalidate = _warn_of_late_logout
         self.request = self.response = None
 
 
-def _nothing() -> None:
-    """Let an invalidation pass that comes too late to be saved."""
+def _warn_of_late_logout() -> None:
+    """Tell of an invalidation that comes too late to be saved: nobody would notice."""
+    log.warning(
+        "a session was invalidated when its request was over, and so has not ended: invalidate it "
+        "before the response is sent, not in a body that is made meanwhile"
+    )

@@ -54,9 +54,7 @@ class Loader:
             return self._opened(alive[0], ids[alive[0].digest])
         if alive:
             log.warning("a request carried the cookies of %s sessions; none is used", len(alive))
-            record = self._record()
-            record.rivals = alive
-            return record
+            return self._unused(alive)
         return self._unknown(request, list(ids), query)
 
     def _must_pass(self, request: Request) -> bool:
@@ -71,7 +69,13 @@ class Loader:
 
     def _opened(self, row: Row, session_id: str) -> Record:
         data = decode(self._settings.serializer, row)
-        return self._record() if data is None else self._record(Stored(row, session_id), data)
+        return self._unused([row]) if data is None else self._record(Stored(row, session_id), data)
+
+    def _unused(self, rows: Sequence[Row]) -> Record:
+        """Begin a session beside these, which end when it is invalidated."""
+        record = self._record()
+        record.unused = rows
+        return record
 
     def _unknown(self, request: Request, digests: Sequence[bytes], query: Query) -> Record:
         """Tell an id that was replaced a moment ago, which is excused, from any other."""

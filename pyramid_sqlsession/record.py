@@ -31,7 +31,7 @@ class Record:
     aside: Aside | None = None  # what a failed view did
     rejoined: Aside | None = None  # the session before that was brought back
     unmerged: Aside | None = None  # the session before a newer row was merged in
-    rivals: Sequence[Row] = ()  # what several cookies open, when none of them is used
+    unused: Sequence[Row] = ()  # what the cookies open: several, or one that cannot be read
     _mark: Mark | None = None  # None for what is committed
 
     def __init__(
@@ -74,8 +74,8 @@ class Record:
         """End the row, whatever becomes of the transaction, and go on without one."""
         if self.current is not None:
             self.ended.append(self.current.row)
-        elif not self.invalidated:
-            self.ended.extend(self.rivals)  # whoever logs out must be out, whichever was theirs
+        if not self.invalidated:
+            self.ended.extend(self.unused)  # whoever logs out must be out, whichever was theirs
         self.current = self.committed = None
         self._mark = self.aside = self.rejoined = self.unmerged = None
         self.overtaken = self.revoked = False

@@ -87,9 +87,15 @@ def was_rolled_back(error: DBAPIError) -> bool:
 def unreachable(error: DBAPIError, url: URL) -> SQLSessionError:
     """Return the error to raise when no connection can be had."""
     return SQLSessionError(
-        f"the database {url.render_as_string()} of the sessions cannot be reached: "
+        f"the database {shown_url(url)} of the sessions cannot be reached: "
         f"{' '.join(str(error.orig).split())}"
     )
+
+
+def shown_url(url: URL) -> str:
+    """Return the url without its password, which may stand in its query as well."""
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    return f"{shown}?..." if url.query else shown
 
 
 def is_missing(error: BaseException) -> bool:

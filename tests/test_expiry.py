@@ -57,8 +57,11 @@ def test_constant_use_does_not_carry_a_session_over_the_absolute_limit(
 @pytest.mark.parametrize("lifetime", [10, 1000])
 def test_the_sessions_own_life_replaces_the_idle_life(lifetime: int) -> None:
     """Be it shorter or longer, what was set for this session counts."""
-    end = Limits(idle=100, absolute=None).ends(accessed=5000, created=0, lifetime=lifetime)
-    assert end == 5000 + lifetime
+    limits, facts = Limits(idle=100, absolute=None), {"created": 0, "lifetime": lifetime}
+    end = 5000 + lifetime
+    assert limits.ends(accessed=5000, **facts) == end
+    assert limits.is_alive(now=end - 1, accessed=5000, **facts)
+    assert not limits.is_alive(now=end, accessed=5000, **facts)
 
 
 def test_the_sessions_own_life_holds_where_there_is_no_idle_limit() -> None:
@@ -69,8 +72,10 @@ def test_the_sessions_own_life_holds_where_there_is_no_idle_limit() -> None:
 
 def test_the_sessions_own_life_does_not_lift_the_absolute_limit() -> None:
     """Remember me ends with the absolute limit."""
-    end = Limits(idle=10, absolute=100).ends(accessed=50, created=0, lifetime=DAY)
-    assert end == 100
+    limits, facts = Limits(idle=10, absolute=100), {"accessed": 50, "created": 0, "lifetime": DAY}
+    assert limits.ends(**facts) == 100
+    assert limits.is_alive(now=99, **facts)
+    assert not limits.is_alive(now=100, **facts)
 
 
 def test_without_limits_a_session_never_ends() -> None:

@@ -398,3 +398,25 @@ def test_what_a_streaming_body_writes_does_not_reach_the_next_visitor(
     gc.collect()
     assert app.notes() == ["note"]
     assert_session(app, known)
+
+
+@over_both_managers
+def test_a_logout_in_a_streaming_body_comes_too_late_and_is_warned_of(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cookie is sent, and nobody would delete the row; whoever wrote the view must know."""
+
+    def stream(request: Any) -> Response:
+        session = request.session
+
+        def body() -> Iterator[bytes]:
+            session.invalidate()
+            yield b"streamed"
+
+        return Response(app_iter=body())
+
+    app = make_app(views={"/": stream})
+    assert visit(app, True).text == "streamed"
+    ours = [r for r in caplog.records if r.name.startswith("pyramid_sqlsession")]
+    assert ["has not ended" in record.getMessage() for record in ours] == [True]
+    assert_session(app, True)

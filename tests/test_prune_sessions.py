@@ -70,6 +70,10 @@ sqlsession.sqlalchemy.url = sqlite:///%(here)s/missing/sessions.sqlite
 [app:refused]
 use = main
 sqlsession.sqlalchemy.url = postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing
+
+[app:refused-by-query]
+use = main
+sqlsession.sqlalchemy.url = postgresql+psycopg://127.0.0.1:1/nothing?user=nobody&password=secret
 """
 
 
@@ -433,11 +437,12 @@ def test_the_parser_refuses_what_makes_no_sense(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("section", ["refused", "refused-by-query"])
 def test_a_database_that_does_not_answer_is_another_failure(
-    ini: Path, capsys: pytest.CaptureFixture[str]
+    ini: Path, capsys: pytest.CaptureFixture[str], section: str
 ) -> None:
-    """It may be there later; the password is not shown."""
-    assert run(f"{ini}#refused") == 1
+    """It may be there later; the password is not shown, wherever the url has it."""
+    assert run(f"{ini}#{section}") == 1
     [line] = capsys.readouterr().err.splitlines()
     assert "refused" in line
     assert "secret" not in line

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import reduce
+from operator import and_, or_
 
 import pytest
 from hypothesis import given, settings
@@ -20,10 +22,13 @@ OLD_SECRET = "the secret of last year"
 
 
 def test_a_session_id_is_256_bits_of_url_safe_text() -> None:
-    """43 characters of base64url hold 32 bytes, and no two ids are the same."""
+    """43 characters of base64url hold 32 bytes, no two ids are the same, and no bit is fixed."""
     ids = {new_session_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", session_id) for session_id in ids)
+    numbers = [int.from_bytes(urlsafe_b64decode(f"{session_id}="), "big") for session_id in ids]
+    ever_one, ever_zero = reduce(or_, numbers), ~reduce(and_, numbers)
+    assert ever_one & ever_zero == 2**256 - 1
 
 
 def test_the_digest_is_sha_256_of_the_text() -> None:

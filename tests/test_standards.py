@@ -35,7 +35,7 @@ CHEAT_SHEET = [
     *("Logging Sessions Life Cycle", "Simultaneous Session Logons"),
 ]
 NIST = [
-    *("5.1", "5.1 (1)", "5.1 (2)", "5.1 (3)", "5.1 (4)", "5.1 (5)", "5.1 (6)"),
+    *("5.1", "5.1 (level)", "5.1 (1)", "5.1 (2)", "5.1 (3)", "5.1 (4)", "5.1 (5)", "5.1 (6)"),
     *("5.1 (erasing)", "5.1 (transport)", "5.1 (forms)", "5.1 (logout)"),
     *(f"5.1.1 ({number})" for number in range(1, 8)),
     *("5.1.2", "5.2 (limits)", "5.2 (activity)", "5.2 (reauthentication)", "5.3"),

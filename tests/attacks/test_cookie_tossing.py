@@ -6,6 +6,7 @@ A browser sends those of longer paths first, and does not say where any of them 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,6 +52,30 @@ def test_a_tossed_session_does_not_keep_the_victim_from_logging_out(
     assert sorted(event.id for event in ended) == [1, 2]
     assert {event.reason for event in ended} == {"invalidated"}
     assert send(app, "/who-am-i", sent(app, alice.cookie)).json is None
+
+
+def commit_and_log_out(request: Any) -> None:
+    request.session["x"] = 1
+    request.tm.commit()
+    request.tm.begin()
+    request.session.invalidate()
+
+
+def log_out_late(request: Any) -> None:
+    request.session["x"] = 1
+    request.add_response_callback(lambda request, response: request.session.invalidate())
+
+
+@pytest.mark.parametrize("log_out", [commit_and_log_out, log_out_late])
+def test_a_logout_ends_them_though_the_request_has_begun_a_third(
+    make_app: MakeApp, log_out: Callable[[Any], None]
+) -> None:
+    """What was saved on the way is one more session to end."""
+    app = attacked_app(make_app, views={"/": log_out})
+    mallory, alice = logged_in(app, "mallory"), logged_in(app, "alice")
+    [cookie] = app.set_cookies(send(app, "/", sent(app, alice.cookie, mallory.cookie)))
+    assert cookie.deletes
+    assert app.rows() == []
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["tossed last", "tossed first"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.attacks.scenes import (
+    KEY,
     Protection,
     attacked_app,
+    holder_of,
     logged_in,
     protected_app,
     row_of,
@@ -44,6 +46,22 @@ def test_a_row_that_is_garbled_is_an_empty_session(
         ]
         assert [f"session {row.id} " in line for line in logged] == [True], how
         assert not any("auth.userid" in line for line in logged)
+
+
+@pytest.mark.parametrize("by", [Protection(), Protection(None, KEY)], ids=["plain", "keys"])
+def test_who_logs_out_while_the_row_is_garbled_is_out_for_good(
+    make_app: MakeApp, by: Protection
+) -> None:
+    """It opens nothing when it can be read again, as after a deploy that had forgotten a key."""
+    app = protected_app(make_app, by)
+    alice = logged_in(app, "alice")
+    row, copy = row_of(app, alice), alice.cookie
+    app.execute("UPDATE sessions SET data = 'AA' WHERE id = :id", id=row.id)
+    [cookie] = app.set_cookies(alice.get("/log-out"))
+    assert cookie.deletes
+    app.execute("UPDATE sessions SET data = :data WHERE id = :id", data=row.raw, id=row.id)
+    assert who(holder_of(app, copy)) is None
+    assert app.rows() == []
 
 
 EXTREME = {

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 import webtest
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.scripting import prepare
 from sqlalchemy import (
     Column,
@@ -257,6 +258,15 @@ def a_script_without_a_transaction(scene: Scene) -> str:
     return scene.logged()
 
 
+def a_logout_in_a_streaming_body(scene: Scene) -> str:
+    def view(request: Request) -> Response:
+        session = request.session
+        return Response(app_iter=(session.invalidate() or b"" for _ in range(1)))
+
+    scene.make_app(views={"/": view}).get("/")
+    return scene.logged()
+
+
 def a_list_of_tweens_without_ours(scene: Scene) -> str:
     tweens = "pyramid_tm.tm_tween_factory pyramid.tweens.excview_tween_factory"
     scene.make_app(settings={"pyramid.tweens": tweens})
@@ -337,6 +347,7 @@ PROVOCATIONS: list[Callable[[Scene], str]] = [
     no_limit,
     a_proxy_that_does_not_say_https,
     a_script_without_a_transaction,
+    a_logout_in_a_streaming_body,
     a_list_of_tweens_without_ours,
     a_row_that_cannot_be_read,
     a_row_that_no_key_opens,
