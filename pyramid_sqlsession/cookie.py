@@ -148,9 +148,10 @@ def _was_passed_on(environ: Mapping[str, Any]) -> bool:
     """
     if not BEHIND_A_PROXY.isdisjoint(environ):
         return True
+    if environ.get("HTTP_SEC_FETCH_SITE") != "same-origin":
+        return False
     pages = (environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_REFERER", ""))
-    is_ours = environ.get("HTTP_SEC_FETCH_SITE") == "same-origin"
-    return is_ours and any(page.startswith("https:") for page in pages)
+    return any(page.startswith("https:") for page in pages)
 
 
 def vary_by_cookie(response: Any) -> None:
