@@ -6,17 +6,18 @@ database made of the writes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from pyramid_sqlsession import expiry
+from pyramid_sqlsession.logins import Logins
 from pyramid_sqlsession.merge import merge
 from pyramid_sqlsession.rows import Row
 from pyramid_sqlsession.serializers import dump
 from pyramid_sqlsession.session import SQLSession, State
 from pyramid_sqlsession.settings import SessionSettings
 from pyramid_sqlsession.states import Aside, Change, Mark, Snapshot, Stored
-from pyramid_sqlsession.watched_dict import Moment, content_of, is_another
+from pyramid_sqlsession.watched_dict import Moment, is_another
 
 
 class Record:
@@ -47,7 +48,7 @@ class Record:
         self.committed = stored  # what it holds once that transaction is rolled back
         self.ended: list[Row] = []  # invalidated, not yet deleted
         self.deleted: list[Row] = []  # deleted, not yet committed
-        self._login_keys = settings.rotate_on_change_of
+        self._logins = Logins(settings.rotate_on_change_of, settings.serializer)
         self._touch_interval = settings.touch_interval
         self.state = self._opening_state()
         self._loaded = data or {}
@@ -68,7 +69,7 @@ class Record:
         if self.current is None:
             return Snapshot(b"", Moment(-1), b"")
         data = self.current.row.data
-        return Snapshot(data, self._opened_at, self._login_in(self._loaded))
+        return Snapshot(data, self._opened_at, self._logins.of(self._loaded))
 
     def _invalidate(self) -> None:
         """End the row, whatever becomes of the transaction, and go on without one."""
@@ -190,7 +191,7 @@ class Record:
         if not self.session.is_still(self._dumped.moment):
             values = self.session.unwatched()
             data = dump(self.serializer, values)
-            self._dumped = Snapshot(data, self.session.moment(), self._login_in(values))
+            self._dumped = Snapshot(data, self.session.moment(), self._logins.of(values))
         return self._dumped.data
 
     def holds(self, data: bytes) -> bool:
@@ -242,22 +243,12 @@ class Record:
         old = stored.row.data
         if self.login(old) == self.login(data):
             return False
-        return self._dumped_login(old) != self._dumped_login(data)
+        return self._logins.differ(old, data)
 
     def login(self, data: bytes) -> Hashable:
         """Return the part of the data whose change gives the session a new id."""
         known = self._snapshot_of(data)
-        return self._login_in(self.serializer.loads(data)) if known is None else known.login
-
-    def _login_in(self, values: Mapping[str, Any]) -> Hashable:
-        login = {key: values[key] for key in self._login_keys if key in values}
-        return (content_of(login) or self.serializer.dumps(login)) if login else b""
-
-    def _dumped_login(self, data: bytes) -> bytes:
-        values = self.serializer.loads(data)
-        return self.serializer.dumps(
-            {key: values[key] for key in self._login_keys if key in values}
-        )
+        return self._logins.of(self.serializer.loads(data)) if known is None else known.login
 
     def to_touch(self, now: int) -> Stored | None:
         """Return what was loaded, if it lives, was not saved, and its use has to be noted."""

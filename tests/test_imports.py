@@ -22,7 +22,7 @@ LAYERS = (
     {"advice", "cookie", "data_column", "introspection", "joining", "row_statements"},
     {"rows"},
     {"database"},
-    {"expired_rows", "fields", "record", "states"},
+    {"expired_rows", "fields", "logins", "record", "states"},
     {"access", "announcing", "extra_fields", "loading", "saving", "store"},
     {"lifecycle", "tweens", "watch"},
     {"factory", "request_store", "walks"},
