@@ -15,14 +15,20 @@ _UNSIGNED = re.compile(r"[A-Za-z0-9_-]{43}")
 _SIGNED = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
 
 
-class SessionId(str):
-    """A session id, or a cookie with one, that hides from error reports: they show the `repr`."""
+class Hidden(str):
+    """A text with a session id in it, which hides from error reports: they show the `repr`."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         """Show nothing."""
         return "<session id>"
+
+
+class SessionId(Hidden):
+    """What a browser holds, and what opens its session."""
+
+    __slots__ = ()
 
 
 def new_session_id() -> SessionId:
@@ -35,14 +41,11 @@ def digest(session_id: str) -> bytes:
     return hashlib.sha256(session_id.encode()).digest()
 
 
-def to_cookie(session_id: str, secrets: Sequence[str]) -> SessionId:
-    """Return the value of the cookie, signed with the first secret; no secrets = unsigned.
-
-    It hides like the id in it.
-    """
+def to_cookie(session_id: str, secrets: Sequence[str]) -> Hidden:
+    """Return the value of the cookie, signed with the first secret; no secrets = unsigned."""
     if not secrets:
-        return SessionId(session_id)
-    return SessionId(f"{session_id}.{_signature(session_id, secrets[0])}")
+        return Hidden(session_id)
+    return Hidden(f"{session_id}.{_signature(session_id, secrets[0])}")
 
 
 def from_cookie(value: str, secrets: Sequence[str]) -> SessionId | None:

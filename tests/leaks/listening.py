@@ -53,7 +53,7 @@ def _to_ids(search: Search, patch: pytest.MonkeyPatch) -> None:
         return made
 
     @wraps(sign)
-    def to_cookie(*args: Any) -> session_id.SessionId:
+    def to_cookie(*args: Any) -> session_id.Hidden:
         cookie = sign(*args)
         signature = cookie.partition(".")[2]
         if signature:
