@@ -14,21 +14,14 @@ from pyramid_sqlsession.converters import (
     DURATION,
     KEYS,
     SECRETS,
-    Converter,
     Refused,
     choice,
     or_word,
     text,
 )
+from tests.refusing import refused
 
 SECRET = "sixteen letters!"
-
-
-def refused(converter: Converter, value: Any) -> str:
-    """Return the reason for which the value is refused."""
-    with pytest.raises(Refused) as info:
-        converter.convert(value)
-    return str(info.value)
 
 
 @pytest.mark.parametrize("value", ["true", "True", "yes", "ON", "1", True])

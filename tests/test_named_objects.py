@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pyramid_sqlsession.converters import Converter, Refused
+from pyramid_sqlsession.converters import Refused
 from pyramid_sqlsession.named_objects import (
     ATTRIBUTE_OR_CALLABLE,
     CLASS,
@@ -21,13 +21,7 @@ from pyramid_sqlsession.named_objects import (
     is_path,
     named_object,
 )
-
-
-def refused(converter: Converter, value: Any) -> str:
-    """Return the reason for which the value is refused."""
-    with pytest.raises(Refused) as info:
-        converter.convert(value)
-    return str(info.value)
+from tests.refusing import refused
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from queue import Queue
 from threading import Thread
 from typing import Any
 
 from tests.harness import App, MakeApp
-from tests.harness.endings import Handled
+from tests.harness.endings import Handled, and_doom, and_raise, and_raise_a_handled_error
 from tests.properties.sessions import ABSOLUTE, IDLE, INTERVAL, LOGIN, Site
 
 PATIENCE = 30  # seconds; nobody should have to wait for anybody
@@ -63,18 +64,6 @@ def finish(request: Any) -> None:
     """Return."""
 
 
-def doom(request: Any) -> None:
-    request.tm.doom()
-
-
-def crash(request: Any) -> None:
-    raise ZeroDivisionError
-
-
-def fail(request: Any) -> None:
-    raise Handled
-
-
 def revoke_all(request: Any) -> None:
     request.session_store.revoke_all()
 
@@ -83,7 +72,14 @@ def revoke_others(request: Any) -> None:
     request.session_store.revoke_all(keep=request.session)
 
 
-ENDS = {end.__name__: end for end in (finish, doom, crash, fail, revoke_all, revoke_others)}
+ENDS: dict[str, Callable[[Any], None]] = {
+    "finish": finish,
+    "doom": and_doom,
+    "crash": and_raise,
+    "fail": and_raise_a_handled_error,
+    "revoke_all": revoke_all,
+    "revoke_others": revoke_others,
+}
 
 
 class Flight:
