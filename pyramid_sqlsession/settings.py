@@ -114,7 +114,8 @@ _COOKIE_PATH = text(
     "them, as %XX",
 )
 _COOKIE_DOMAIN = text(
-    r"(?=.{1,254}\Z)\.?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+    r"(?=.{1,254}\Z)"
+    r"\.?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
     "a domain such as example.com, in ASCII (xn--) and without a port",
 )
 
