@@ -7,6 +7,7 @@ import logging
 import random
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread, current_thread
 from typing import Any
@@ -311,6 +312,15 @@ def pruned_by(folder: Path) -> set[int]:
     return {int(found) for found in re.findall(r"pruned by (\d+)", (folder / "log").read_text())}
 
 
+@pytest.fixture
+def _signals_are_heeded() -> Iterator[None]:
+    """A shell has what it starts in the background ignore SIGINT, and that would be inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_signals_are_heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_pserve_prunes_and_exits_promptly(folder: Path, number: int) -> None:
     """One process, whose expired rows go without a command."""
